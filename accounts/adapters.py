@@ -1,0 +1,1 @@
+"""How allauth creates users here: every new user gets an account that pays."""

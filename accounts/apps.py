@@ -1,0 +1,10 @@
+"""Accounts: who is calling, and what they agreed to."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Users, accounts, memberships and API keys."""
+
+    name = "accounts"
+    default_auto_field = "django.db.models.BigAutoField"

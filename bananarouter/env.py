@@ -1,0 +1,71 @@
+"""The only reader of the environment: typed, `*_FILE` secrets, an error on nonsense."""
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+_env = environ.Env()
+
+
+def text(name: str, default: str = "") -> str:
+    """Return a plain value."""
+    return str(_env.str(name, default=default))
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a yes or no: true/false, yes/no, on/off, 1/0. Raises: ImproperlyConfigured."""
+    value = text(name).strip().lower()
+    if not value:
+        return default
+    if value not in {"true", "false", "yes", "no", "on", "off", "1", "0"}:
+        raise ImproperlyConfigured(f"{name} must be true or false")
+    return value in {"true", "yes", "on", "1"}
+
+
+def number(name: str, default: int, *, low: int = 0, high: int = 1 << 62) -> int:
+    """Return an integer within bounds. Raises: ImproperlyConfigured."""
+    value = text(name).strip()
+    try:
+        found = int(value.replace("_", "")) if value else default
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    if not low <= found <= high:
+        raise ImproperlyConfigured(f"{name} must be between {low} and {high}")
+    return found
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated list without empty parts."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def secret(name: str, *, file: Path | None = None) -> str:
+    """Return a secret from NAME, from the file named by NAME_FILE, or from `file`; "" if none."""
+    if value := text(name):
+        return value
+    if path := text(f"{name}_FILE"):
+        file = Path(path)
+        if not file.is_file():
+            raise ImproperlyConfigured(f"{name}_FILE names no file")
+    return file.read_text().strip() if file and file.is_file() else ""
+
+
+def data_dir() -> Path:
+    """Return the folder of the embedded default's data."""
+    return Path(text("DATA_DIR", str(ROOT / ".data"))).expanduser().resolve()
+
+
+def database(name: str, *, sqlite: Path) -> dict[str, object]:
+    """Return Django's database settings from a URL, else SQLite at `sqlite`."""
+    url = text(name)
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(sqlite)}
+    return dict(environ.Env.db_url_config(url))
+
+
+def child(extra: dict[str, str]) -> dict[str, str]:
+    """Return the environment for a child process: ours and `extra`."""
+    return {**os.environ, **extra}

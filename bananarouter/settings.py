@@ -1,0 +1,208 @@
+"""All settings, in the order of Django's documentation. Each variable: docs/settings.md."""
+
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF
+
+from bananarouter import env
+
+# Core
+BASE_DIR = env.ROOT
+DATA_DIR = env.data_dir()
+SECRETS_DIR = DATA_DIR / "secrets"
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY", file=SECRETS_DIR / "secret_key") or "unset-run-makes-one"
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+INSTALLED_APPS = [
+    "bananarouter.apps.StaffConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "accounts",
+    "billing",
+    "routing",
+    "logs",
+    "bananarouter.apps.RootConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "bananarouter.urls"
+ASGI_APPLICATION = "bananarouter.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = True
+
+# Databases
+_database: dict[str, Any] = env.database("DATABASE_URL", sqlite=DATA_DIR / "bananarouter.sqlite3")
+IS_SQLITE = str(_database["ENGINE"]).endswith("sqlite3")
+if IS_SQLITE:
+    # Money needs synchronous=FULL on every connection: it is a setting of the connection.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
+    }
+elif str(_database["ENGINE"]).endswith("postgresql"):
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "options": "-c synchronous_commit=on -c lock_timeout=500ms -c statement_timeout=30s",
+    }
+    _database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": {**_database, "ATOMIC_REQUESTS": False}}
+
+# Cache
+REDIS_URL = env.text("REDIS_URL")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+# Email
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "BananaRouter <contact@bananarouter.com>")
+
+# Files
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Globalization
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# HTTP, security. TLS ends at a proxy in front; HTTPS says that there is one.
+HTTPS = env.flag("HTTPS", default=False)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+# Logging: observability.py configures structlog when a process starts.
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+
+# Templates
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Auth
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+
+# REST framework: the control plane's defaults; the proxy API's views say their own.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+
+# Celery
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+
+# API keys: peppers by version, the highest mints. Key-encryption keys likewise, by id.
+KEY_PEPPERS = {1: env.secret("KEY_PEPPER", file=SECRETS_DIR / "key_pepper")}
+CREDENTIAL_KEYS = {"1": env.secret("CREDENTIAL_KEY", file=SECRETS_DIR / "credential_key")}
+
+# Money (billing), all in nUSD or seconds
+LEASE_TTL_S = env.number("LEASE_TTL_S", 30, low=1, high=600)
+LEASE_ROTATION_S = env.number("LEASE_ROTATION_S", 15, low=1, high=600)
+LEASE_SLICE_NUSD_MAX = env.number("LEASE_SLICE_NUSD_MAX", 2_000_000_000)
+SPOOL_BYTES_MAX = env.number("SPOOL_BYTES_MAX", 64 << 20)
+GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
+MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
+
+# The proxy (routing)
+BODY_BYTES_MAX = env.number("BODY_BYTES_MAX", 32 << 20)
+CONNECT_TIMEOUT_S = env.number("CONNECT_TIMEOUT_S", 5, low=1)
+FIRST_BYTE_TIMEOUT_S = env.number("FIRST_BYTE_TIMEOUT_S", 600, low=1)
+GAP_TIMEOUT_S = env.number("GAP_TIMEOUT_S", 60, low=1)
+STREAM_TIMEOUT_S = env.number("STREAM_TIMEOUT_S", 1_800, low=1)
+WHOLE_TIMEOUT_S = env.number("WHOLE_TIMEOUT_S", 600, low=1)
+DRAIN_TIMEOUT_S = env.number("DRAIN_TIMEOUT_S", 300)
+KEY_REQUESTS_PER_MINUTE = env.number("KEY_REQUESTS_PER_MINUTE", 600, low=1)
+KEY_CONCURRENCY = env.number("KEY_CONCURRENCY", 64, low=1)
+ACCOUNT_CONCURRENCY = env.number("ACCOUNT_CONCURRENCY", 256, low=1)
+IP_REQUESTS_PER_MINUTE = env.number("IP_REQUESTS_PER_MINUTE", 1_200, low=1)
+IP_AUTH_FAILURES_PER_MINUTE = env.number("IP_AUTH_FAILURES_PER_MINUTE", 30, low=1)
+TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, high=10)

@@ -1,0 +1,10 @@
+"""Billing: money, and the only app that may change what an account owns."""
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    """Ledger, wallets, leases, charges and rates."""
+
+    name = "billing"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,365 @@
+"""Money: ledger, wallets, leases, charges and rates. Amounts are integer nano-USD (`_nusd`)."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Account, ApiKey
+from accounts.timeids import uuid7
+
+
+class LedgerAccount(models.Model):
+    """One side of the double entry: a wallet's owner, or an account of the platform."""
+
+    class Kind(models.TextChoices):
+        WALLET = "wallet"
+        REVENUE = "revenue"
+        PLATFORM_LOSS = "platform_loss"
+        CLEARING_STRIPE = "clearing:stripe"
+        CLEARING_ALIPAY = "clearing:alipay"
+        CLEARING_WECHATPAY = "clearing:wechatpay"
+        FX_CLEARING = "fx_clearing"
+        FEES = "fees"
+        RECEIVABLE = "receivable"
+        PROMOTION = "promotion"
+        TAX = "tax"
+
+    kind = models.CharField(max_length=24, choices=Kind.choices)
+    owner = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    currency = models.CharField(max_length=3, default="USD")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "owner", "currency"],
+                condition=Q(owner__isnull=False),
+                name="ledger_account_owned_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "currency"],
+                condition=Q(owner__isnull=True),
+                name="ledger_account_platform_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="wallet", owner__isnull=False)
+                | (~Q(kind="wallet") & Q(owner__isnull=True)),
+                name="ledger_account_wallet_has_owner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.owner_id}" if self.owner_id else self.kind
+
+
+class LedgerTransaction(models.Model):
+    """One posting; (kind, ref) makes every posting idempotent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=24)
+    ref = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    actor = models.CharField(max_length=80)
+    memo = models.CharField(max_length=200, blank=True)
+    # Set once all entries stand; triggers then refuse a sum other than zero and further entries.
+    sealed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "ref"], name="ledger_transaction_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ref}"
+
+
+class LedgerEntry(models.Model):
+    """One leg of a posting; append-only."""
+
+    transaction = models.ForeignKey(
+        LedgerTransaction, on_delete=models.PROTECT, related_name="entries"
+    )
+    seq = models.PositiveSmallIntegerField()
+    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="entries")
+    amount_nusd = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "seq"], name="ledger_entry_unique"),
+            models.CheckConstraint(condition=~Q(amount_nusd=0), name="ledger_entry_not_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.amount_nusd}"
+
+
+class Wallet(models.Model):
+    """What an account owns. available = credit - debit - leased - reserved, never below zero."""
+
+    account = models.OneToOneField(
+        Account, on_delete=models.PROTECT, primary_key=True, related_name="wallet"
+    )
+    credit_nusd = models.BigIntegerField(default=0)
+    debit_nusd = models.BigIntegerField(default=0)
+    leased_nusd = models.BigIntegerField(default=0)
+    reserved_nusd = models.BigIntegerField(default=0)
+    frozen = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(leased_nusd__gte=0), name="wallet_leased_gte_0"),
+            models.CheckConstraint(condition=Q(reserved_nusd__gte=0), name="wallet_reserved_gte_0"),
+            models.CheckConstraint(
+                condition=Q(
+                    credit_nusd__gte=F("debit_nusd") + F("leased_nusd") + F("reserved_nusd")
+                ),
+                name="wallet_available_gte_0",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"wallet of {self.account_id}"
+
+
+class Worker(models.Model):
+    """One life of a gateway worker; its row carries the life of all its leases."""
+
+    boot = models.UUIDField(primary_key=True)
+    expires_at = models.DateTimeField()
+    # Counts renewals, so that a sweeper sees whether the row lived on since it last looked.
+    beat = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.boot)
+
+
+class Budget(models.Model):
+    """A money limit of one API key."""
+
+    class Period(models.TextChoices):
+        TOTAL = "total"
+        DAILY = "daily"
+        WEEKLY = "weekly"
+        MONTHLY = "monthly"
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="budgets")
+    period = models.CharField(max_length=8, choices=Period.choices, default=Period.TOTAL)
+    period_start = models.DateField(null=True, blank=True)
+    limit_nusd = models.BigIntegerField()
+    spent_nusd = models.BigIntegerField(default=0)
+    leased_nusd = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api_key", "period"], name="budget_key_period_unique"
+            ),
+            models.CheckConstraint(condition=Q(leased_nusd__gte=0), name="budget_leased_gte_0"),
+            models.CheckConstraint(condition=Q(spent_nusd__gte=0), name="budget_spent_gte_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period} budget of key {self.api_key_id}"
+
+
+class Lease(models.Model):
+    """Credit lent to one worker, from which it admits requests without a query."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        DRAINING = "draining"  # no new intents; extensions and settles allowed
+        CLOSED = "closed"
+        RECLAIMED = "reclaimed"  # closed by a sweeper
+
+    # No foreign key: a worker's row is deleted at its end, its leases stay.
+    worker = models.UUIDField()
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="leases")
+    amount_nusd = models.BigIntegerField()
+    spent_nusd = models.BigIntegerField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_nusd__gte=0), name="lease_amount_gte_0"),
+            models.CheckConstraint(
+                condition=Q(spent_nusd__isnull=True)
+                | (Q(spent_nusd__gte=0) & Q(spent_nusd__lte=F("amount_nusd"))),
+                name="lease_spent_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "draining"], spent_nusd__isnull=True)
+                | Q(state__in=["closed", "reclaimed"], spent_nusd__isnull=False),
+                name="lease_spent_when_closed",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["worker"],
+                condition=Q(state__in=["active", "draining"]),
+                name="lease_live_by_worker",
+            ),
+            models.Index(
+                fields=["wallet"],
+                condition=Q(state__in=["active", "draining"]),
+                name="lease_live_by_wallet",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"lease {self.pk}"
+
+
+class LeaseBudget(models.Model):
+    """A lease draws on these budgets as well as on its wallet."""
+
+    lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="lease_budgets")
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="lease_budgets")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["lease", "budget"], name="lease_budget_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lease_id} on {self.budget_id}"
+
+
+class Charge(models.Model):
+    """What one request holds and, once ended, what it cost. Daily partitions on PostgreSQL."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        SETTLED = "settled"
+        ESTIMATED = "estimated"
+        VOIDED = "voided"
+
+    class Reason(models.TextChoices):
+        NORMAL = "normal"
+        NO_USAGE = "no_usage"
+        CLIENT_GONE = "client_gone"
+        DRAINED = "drained"
+        UPSTREAM_ERROR = "upstream_error"
+        GOODWILL = "goodwill"
+        CUT = "cut"
+        CRASH = "crash"
+        REFUSED = "refused"
+
+    request_id = models.UUIDField(primary_key=True)
+    # Plain numbers, not foreign keys: rows come by thousands a second and go by partition.
+    lease_id = models.BigIntegerField()
+    wallet_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField(null=True)
+    hold_nusd = models.BigIntegerField()
+    checkpoint_nusd = models.BigIntegerField(default=0)
+    cost_nusd = models.BigIntegerField(null=True)
+    # What the vendor's list price makes of it; what the platform may owe.
+    vendor_cost_nusd = models.BigIntegerField(null=True)
+    endpoint = models.CharField(max_length=250, null=True)  # noqa: DJ001 - unknown until dialled
+    rate_card = models.BigIntegerField(null=True)
+    # The vendor's own usage numbers as JSON of integers; never text from outside.
+    usage = models.TextField(null=True)  # noqa: DJ001 - NULL: the vendor gave none
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    reason = models.CharField(  # noqa: DJ001 - NULL while open
+        max_length=16, choices=Reason.choices, null=True
+    )
+    corrected = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(hold_nusd__gte=0), name="charge_hold_gte_0"),
+            models.CheckConstraint(
+                condition=Q(cost_nusd__isnull=True)
+                | (Q(cost_nusd__gte=0) & Q(cost_nusd__lte=F("hold_nusd"))),
+                name="charge_cost_within_hold",
+            ),
+            models.CheckConstraint(
+                condition=Q(checkpoint_nusd__gte=0) & Q(checkpoint_nusd__lte=F("hold_nusd")),
+                name="charge_checkpoint_within_hold",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", cost_nusd__isnull=True)
+                | (~Q(state="open") & Q(cost_nusd__isnull=False)),
+                name="charge_cost_when_ended",
+            ),
+        ]
+        indexes = [models.Index(fields=["lease_id"], name="charge_by_lease")]
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class Attempt(models.Model):
+    """A vendor dialled for a request: what the platform may owe; never billed a second time."""
+
+    class Outcome(models.TextChoices):
+        DELIVERED = "delivered"
+        CONNECT_ERROR = "connect_error"
+        TIMEOUT = "timeout"
+        RATE_LIMITED = "rate_limited"
+        VENDOR_ERROR = "vendor_error"
+        AUTH_REFUSED = "auth_refused"
+        ABANDONED = "abandoned"
+
+    request_id = models.UUIDField()
+    n = models.PositiveSmallIntegerField()
+    endpoint = models.CharField(max_length=250)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    vendor_cost_nusd = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["request_id", "n"], name="attempt_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id} #{self.n}"
+
+
+class RateCard(models.Model):
+    """All rates of one endpoint under one customer plan from a moment on; immutable."""
+
+    plan = models.CharField(max_length=40, default="default")
+    endpoint = models.CharField(max_length=250)
+    valid_from = models.DateTimeField()
+    markup_ppm = models.BigIntegerField(default=0)
+    # Where the vendor's prices come from: a package and its version, a file, a person.
+    source = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "endpoint", "valid_from"], name="rate_card_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} from {self.valid_from:%Y-%m-%d %H:%M}"
+
+
+class Rate(models.Model):
+    """One price: nano-USD for each unit of a class, from a number of prompt tokens on."""
+
+    card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="rates")
+    unit_class = models.CharField(max_length=24)  # billing.usage.UnitClass
+    unit = models.CharField(max_length=12)  # billing.usage.Unit
+    # This rate holds when the request's prompt tokens are above this number.
+    tier_from = models.BigIntegerField(default=0)
+    service_tier = models.CharField(max_length=20, default="standard")
+    nusd_per_unit = models.BigIntegerField()
+    vendor_nusd_per_unit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["card", "unit_class", "tier_from", "service_tier"], name="rate_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(nusd_per_unit__gte=0, vendor_nusd_per_unit__gte=0),
+                name="rate_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit_class} {self.nusd_per_unit}"

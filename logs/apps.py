@@ -1,0 +1,10 @@
+"""Logs: what is remembered of a request, and forgetting it."""
+
+from django.apps import AppConfig
+
+
+class LogsConfig(AppConfig):
+    """Request logs: metadata only."""
+
+    name = "logs"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,84 @@
+"""Channels, models and endpoints: what can be reached, through whose credentials."""
+
+from django.db import models
+
+
+class Channel(models.Model):
+    """One way to a vendor: an address, a credential, a jurisdiction."""
+
+    class Protocol(models.TextChoices):
+        OPENAI = "openai-chat"  # the family: chat, responses, embeddings, images, audio
+        ANTHROPIC = "anthropic-messages"
+        GEMINI = "gemini"
+
+    class OnDisconnect(models.TextChoices):
+        STOP = "stop"
+        DRAIN = "drain"
+
+    name = models.CharField(max_length=80, unique=True)
+    vendor = models.CharField(max_length=40)  # a file of routing/vendors
+    protocol = models.CharField(max_length=20, choices=Protocol.choices)
+    base_url = models.URLField(max_length=300)
+    # AES-256-GCM, bound to this row (routing/credentials.py); empty: no credential.
+    credential = models.BinaryField(blank=True, default=b"")
+    credential_key_id = models.CharField(max_length=20, blank=True)
+    credential_last_four = models.CharField(max_length=4, blank=True)
+    jurisdiction = models.CharField(max_length=8, default="US")
+    priority = models.IntegerField(default=100)  # lower is tried first
+    on_disconnect = models.CharField(
+        max_length=5, choices=OnDisconnect.choices, default=OnDisconnect.STOP
+    )
+    is_demo = models.BooleanField(default=False)
+    is_enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Model(models.Model):
+    """A model by its canonical name, `author/slug`."""
+
+    slug = models.CharField(max_length=160, unique=True)
+    author = models.CharField(max_length=80)
+    name = models.CharField(max_length=160)
+    context_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
+    output_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ModelAlias(models.Model):
+    """Another name under which callers ask for a model: the vendor's bare or dated name."""
+
+    name = models.CharField(max_length=160, unique=True)
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="aliases")
+
+    class Meta:
+        verbose_name_plural = "model aliases"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Endpoint(models.Model):
+    """One model on one channel."""
+
+    slug = models.CharField(max_length=250, unique=True)  # "<channel name>:<model slug>"
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="endpoints")
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="endpoints")
+    upstream_name = models.CharField(max_length=160)
+    # The known model (genai-prices) whose prices and limits hold here; empty: own prices.
+    priced_as = models.CharField(max_length=160, blank=True)
+    is_enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "model"], name="endpoint_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
