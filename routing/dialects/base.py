@@ -1,0 +1,105 @@
+"""What every dialect module gives and takes (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from billing.usage import UnitClass
+from routing.surfaces import Surface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """How a vendor departs from its wire format; read from routing/vendors/*.toml."""
+
+    # The vendor takes `stream_options.include_usage` (Mistral answers 422 to it).
+    takes_stream_options: bool = True
+    # The field that caps output in chat completions.
+    output_limit_field: str = "max_tokens"
+    # Reasoning stands outside completion_tokens (xAI chat), audio outside prompt_tokens (Mistral).
+    reasoning_outside: bool = False
+    audio_outside: bool = False
+    # Where the salted HMAC of the account goes: "safety_identifier", "metadata.user_id", "".
+    account_field: str = ""
+    # Responses: send store:false, since the vendor stores by default.
+    forces_store_false: bool = False
+    # Bounds of what the body does not show: hidden preamble, one image, one page of a document.
+    preamble_tokens_max: int = 1_000
+    image_tokens_max: int = 20_000
+    # Azure's deployments name their own model in the path; "" elsewhere.
+    extra_query: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """A client's request, read once: what admission and forwarding need."""
+
+    surface: Surface
+    model: str
+    is_stream: bool
+    body: Mapping[str, Any]  # the parsed JSON
+    raw: bytes  # the caller's own bytes
+    wants_stream_usage: bool = True  # the caller asked for usage in the stream (chat only)
+    beta: tuple[str, ...] = ()  # anthropic-beta values
+    headers: Mapping[str, str] = field(default_factory=dict)  # allow-listed, to be forwarded
+    query: str = ""  # allow-listed, to be forwarded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a request may use at most, as far as the body tells."""
+
+    prompt_bytes: int  # UTF-8 bytes of everything that becomes prompt
+    images: int = 0
+    # A part whose content is elsewhere (URL): the bound is the model's whole context window.
+    has_remote_content: bool = False
+    output_tokens: int | None = None  # the caller's own limit for one choice; None: not given
+    choices: int = 1
+    fees: Mapping[UnitClass, int] = field(default_factory=dict)  # searches, images ...
+    service_tier: str = "standard"
+    has_output: bool = True  # False for embeddings and counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """What goes to the vendor, relative to the channel's base URL."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+    query: str = ""
+
+
+class Dialect(Protocol):
+    """One wire format, native pairs: the module-level functions of routing/dialects/*.py."""
+
+    def decode(
+        self, *, surface: Surface, raw: bytes, headers: Mapping[str, str], path: "PathParts"
+    ) -> Inbound:
+        """Read a request. Raises: RelayError (400) naming the field that is wrong."""
+        ...
+
+    def demand(self, inbound: Inbound) -> Demand:
+        """Tell the most that it may use. Raises: RelayError (400) for what cannot be bounded."""
+        ...
+
+    def encode(
+        self,
+        inbound: Inbound,
+        *,
+        upstream_name: str,
+        quirks: Quirks,
+        account_tag: str,
+        output_limit: int | None,
+    ) -> Outbound:
+        """Make the vendor's request: the caller's bytes with the listed edits and no others."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathParts:
+    """What the URL said: Gemini puts the model and the operation there."""
+
+    model: str = ""
+    is_stream: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)

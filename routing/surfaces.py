@@ -1,0 +1,47 @@
+"""The surfaces of the proxy API and the protocol families behind them (pure)."""
+
+import enum
+
+
+class Family(enum.StrEnum):
+    """What a channel speaks; the values of Channel.protocol."""
+
+    OPENAI = "openai-chat"
+    ANTHROPIC = "anthropic-messages"
+    GEMINI = "gemini"
+
+
+class Surface(enum.StrEnum):
+    """One operation of a client dialect; also what the request log calls it."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    EMBEDDINGS = "embeddings"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"
+    GENERATE = "generate"
+    GEMINI_COUNT = "gemini_count"
+    GEMINI_EMBED = "gemini_embed"
+    GEMINI_BATCH_EMBED = "gemini_batch_embed"
+    MODELS = "models"
+    PLATFORM = "platform"  # /api/v1: our own envelope
+
+    @property
+    def family(self) -> Family:
+        """The family whose envelope errors wear here."""
+        return FAMILY[self]
+
+
+FAMILY = {
+    Surface.CHAT: Family.OPENAI,
+    Surface.RESPONSES: Family.OPENAI,
+    Surface.EMBEDDINGS: Family.OPENAI,
+    Surface.MODELS: Family.OPENAI,
+    Surface.PLATFORM: Family.OPENAI,
+    Surface.MESSAGES: Family.ANTHROPIC,
+    Surface.COUNT_TOKENS: Family.ANTHROPIC,
+    Surface.GENERATE: Family.GEMINI,
+    Surface.GEMINI_COUNT: Family.GEMINI,
+    Surface.GEMINI_EMBED: Family.GEMINI,
+    Surface.GEMINI_BATCH_EMBED: Family.GEMINI,
+}
