@@ -1,0 +1,91 @@
+"""Shared fixtures and the rules of the suite (backends, kinds, proofs): see docs/testing.md."""
+
+import os
+
+import pytest
+
+from tests import servers
+
+_environ = os.environ  # noqa: TID251 - the backend is chosen before settings exist
+IS_ON_POSTGRESQL = _environ.get("TEST_BACKEND", "sqlite") == "postgresql"
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+# Tests with real gateway processes: they want the machine to themselves.
+PROCESS_FIXTURES = {"run_gateway", "running"}
+
+
+def pytest_addoption(parser) -> None:
+    group = parser.getgroup("bananarouter")
+    group.addoption("--proof", action="store_true", help="run the slow proofs in full")
+    group.addoption(
+        "--kind", choices=["all", "quick", "process"], default="all",
+        help="quick: in-process tests; process: tests that start gateway processes",
+    )  # fmt: skip
+
+
+def pytest_configure(config) -> None:
+    for line in (
+        "sqlite: the test's own database must be SQLite",
+        "process: starts gateway processes, so runs without neighbors",
+    ):
+        config.addinivalue_line("markers", line)
+    if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
+        servers.start_shared_postgresql()
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Keep what belongs to this backend and kind; drop the rest."""
+    kind = config.getoption("--kind")
+    kept = [item for item in items if _is_wanted(item, kind=kind)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def _is_wanted(item, *, kind: str) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    is_process = bool(item.get_closest_marker("process") or fixtures & PROCESS_FIXTURES)
+    if kind != "all" and is_process != (kind == "process"):
+        return False
+    uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
+    if IS_ON_POSTGRESQL:  # the second pass: only what a database can change
+        return uses_database and not item.get_closest_marker("sqlite")
+    return not (uses_database and item.get_closest_marker("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def is_proof(request) -> bool:
+    """True when the slow proofs run in full."""
+    return request.config.getoption("--proof")
+
+
+@pytest.fixture(scope="session")
+def proof_count(is_proof):
+    """Return `count(reduced, full)`: how often a proof repeats in this run."""
+
+    def count(reduced: int, full: int) -> int:
+        return full if is_proof else reduced
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server of this session's own, which a test may kill and start again."""
+    server = servers.PostgreSQL().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgresql_url(postgresql):
+    """The URL of an empty PostgreSQL database."""
+    with servers.fresh_database(postgresql.url) as url:
+        yield url
+
+
+@pytest.fixture
+def valkey():
+    """A Valkey server, which a test may kill and start again."""
+    server = servers.Valkey().start()
+    yield server
+    server.stop()
