@@ -1,0 +1,45 @@
+"""Every metric of the gateway, defined once; the lowest app holds it so that all may count.
+
+Hot paths bind a child once (`IN_FLIGHT`, `REQUESTS.labels(...)` kept in a dict): binding costs
+more than counting. With several workers PROMETHEUS_MULTIPROC_DIR is set before the first import.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_ANSWER_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+# The proxy: `surface` is routing.surfaces.Surface, `status_class` is 2xx, 4xx or 5xx.
+REQUESTS = Counter("bnr_requests", "Answered requests.", ["surface", "status_class"])
+IN_FLIGHT = Gauge("bnr_requests_in_flight", "Requests being served.", multiprocess_mode="livesum")
+FIRST_BYTE = Histogram(
+    "bnr_first_byte_seconds", "From a request's arrival to its first byte.", buckets=_ANSWER_S
+)
+ATTEMPTS = Counter("bnr_upstream_attempts", "Vendors dialled.", ["channel", "outcome"])
+# `direction`: prompt, completion.
+TOKENS = Counter("bnr_tokens", "Metered tokens.", ["direction"])
+SHED = Counter("bnr_requests_shed", "Requests refused because the worker is full.", ["cause"])
+
+# Money, in nano-USD.
+SETTLED_NUSD = Counter("bnr_settled_nusd", "Money settled, in nano-USD.")
+LEASES = Counter("bnr_lease_operations", "Credit leases by what was done.", ["operation"])
+BATCH_ROWS = Histogram("bnr_batch_rows", "Rows in a group commit.", ["kind"], buckets=_BATCH)
+BATCH_SECONDS = Histogram(
+    "bnr_batch_seconds", "Duration of a group commit.", ["kind"], buckets=_LATENCY_S
+)
+
+# Request logs.
+LOG_QUEUE = Gauge("bnr_log_queue", "Request log rows that wait.", multiprocess_mode="livesum")
+LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")
+# `cause`: full (the queue), refused (the database took no such row), stopped (at exit).
+LOG_DROPS = Counter("bnr_log_drops", "Request log rows lost.", ["cause"])
+LOG_FAILURES = Counter("bnr_log_write_failures", "Failed writes of request logs, retried.")
+
+# The process.
+LOOP_LAG = Gauge(
+    "bnr_event_loop_lag_seconds",
+    "How late the event loop runs; the worst worker.",
+    multiprocess_mode="livemax",
+)
+CHANGE_FAILURES = Counter("bnr_change_push_failures", "Changes that Redis did not carry.")
