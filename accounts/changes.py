@@ -12,17 +12,18 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import Error, connection, connections, transaction
 from django.db.models import F, Max
 from django.utils import timezone
-from prometheus_client import Counter
 from redis.backoff import NoBackoff
 from redis.client import PubSub
 from redis.retry import Retry
 
+from accounts import metrics
 from accounts.models import Change, ChangeSequence
 
 logger = logging.getLogger(__name__)
@@ -40,13 +41,6 @@ RETRY_S = 1.0
 # Their callbacks read many rows: they get a thread of their own, so that a revoked key
 # never waits for a catalogue.
 SLOW_TOPICS = frozenset({Change.Topic.CATALOGUE})
-
-PUSH_FAILURES = Counter(
-    "bananarouter_change_push_failures", "Changes that Redis did not take; workers poll them."
-)
-POLL_FAILURES = Counter(
-    "bananarouter_change_poll_failures", "Polls for changes that the database did not answer."
-)
 
 Notify = Callable[[str], None]
 
@@ -102,7 +96,7 @@ class _Pusher:
 
     def push(self) -> None:
         if time.monotonic() < self._resume_at:
-            PUSH_FAILURES.inc()
+            metrics.CHANGE_FAILURES.inc()
             return
         try:
             if self._client is None or self._url != settings.REDIS_URL:
@@ -110,7 +104,7 @@ class _Pusher:
             self._client.publish(CHANNEL, b"")
         except (redis.RedisError, OSError, ValueError):
             self._resume_at = time.monotonic() + REDIS_PAUSE_S
-            PUSH_FAILURES.inc()
+            metrics.CHANGE_FAILURES.inc()
 
 
 _pusher = _Pusher()
@@ -240,7 +234,7 @@ class Listener:
             self._prune_sometimes()
         except Error:
             # Away: forget the place, so that everything is told anew when it is back.
-            POLL_FAILURES.inc()
+            metrics.CHANGE_POLL_FAILURES.inc()
             self._seen = None
             connection.close()
             return
@@ -301,7 +295,8 @@ class _Ears:
             return
         try:
             if self._pubsub is None:
-                self._pubsub = _connect_redis().pubsub(ignore_subscribe_messages=True)
+                client: Any = _connect_redis()  # its pubsub() is not typed
+                self._pubsub = client.pubsub(ignore_subscribe_messages=True)
                 self._pubsub.subscribe(CHANNEL)
             self._pubsub.get_message(timeout=timeout_s)
             for _ in range(PUSHES_MAX):

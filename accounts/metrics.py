@@ -43,3 +43,6 @@ LOOP_LAG = Gauge(
     multiprocess_mode="livemax",
 )
 CHANGE_FAILURES = Counter("bnr_change_push_failures", "Changes that Redis did not carry.")
+CHANGE_POLL_FAILURES = Counter(
+    "bnr_change_poll_failures", "Polls for changes that the database did not answer."
+)
