@@ -100,6 +100,7 @@ USE_TZ = True
 # HTTP, security. TLS ends at a proxy in front; HTTPS says that there is one.
 HTTPS = env.flag("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz|metrics)$"]  # asked from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -123,8 +124,11 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Logging: observability.py configures structlog when a process starts.
+# Logging and metrics
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOGGING_CONFIG = "bananarouter.observability.configure"
+LOGGING = {"level": LOG_LEVEL}
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 
 # Templates
 TEMPLATES = [
@@ -193,6 +197,7 @@ GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
 MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
 
 # The proxy (routing)
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
 BODY_BYTES_MAX = env.number("BODY_BYTES_MAX", 32 << 20)
 CONNECT_TIMEOUT_S = env.number("CONNECT_TIMEOUT_S", 5, low=1)
 FIRST_BYTE_TIMEOUT_S = env.number("FIRST_BYTE_TIMEOUT_S", 600, low=1)
