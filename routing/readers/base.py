@@ -31,6 +31,19 @@ class FinishReason(enum.StrEnum):
     OTHER = "other"
 
 
+class Flag(enum.StrEnum):
+    """Something odd in an answer: counted for operators, never shown to the caller."""
+
+    OVERLAP = "overlap"  # parts of the tokens are more than the whole: clamped
+    OUTSIDE = "outside"  # the totals contradict the endpoint's rule: the totals were followed
+    BAD_NUMBER = "bad_number"  # negative, fractional, huge or no number: clamped
+    TOTAL = "total"  # the vendor's total is not the sum of its parts
+    ZERO = "zero"  # output, and a usage of zero
+    UNKNOWN_TIER = "unknown_tier"  # priced as standard
+    UNKNOWN_FINISH = "unknown_finish"
+    LATE_ERROR = "late_error"  # an error after the finish: the answer was complete
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What the reader must know of the request."""
@@ -42,20 +55,43 @@ class Expectation:
 
 
 class Reader(Protocol):
-    """Reads one answer. Make one for each attempt: `readers.for_surface(surface, expectation)`."""
+    """Reads one answer. Make one for each attempt: `readers.for_surface(surface, expectation)`.
 
-    usage: Usage | None  # the latest, in disjoint classes; None: none was given
-    finish: FinishReason | None
+    A relay calls `read_event` for each event (and for what is left of a cut one at the end), then
+    `end`; or `read_body` once. Money follows `finish`: what it saw before an error is complete,
+    so `error` is only set when no finish came first.
+    """
+
     error: RelayError | None
     is_complete: bool  # the protocol's terminal event was seen (or the whole body read)
-    has_output: bool  # some content byte was seen
+    has_output: bool  # some content was seen; comments, pings and role-only chunks are none
+    flags: set[Flag]
+
+    @property
+    def usage(self) -> Usage | None:
+        """The latest, in disjoint classes; None: none was given."""
+        ...
+
+    @property
+    def is_usage_final(self) -> bool:
+        """Whether `usage` is of the whole answer, not of its beginning."""
+        ...
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the answer ended; None: it did not, or failed."""
+        ...
 
     def read_event(self, event: bytes) -> Step:
         """Take one whole SSE event (with its blank line); cheap: parses only what billing needs."""
         ...
 
     def read_body(self, body: bytes) -> None:
-        """Take a whole non-streaming 2xx body. Sets `error` when it is none (row 12 of the table)."""
+        """Take a whole non-streaming 2xx body. Sets `error` when it is none (row 12 of C5)."""
+        ...
+
+    def end(self) -> None:
+        """Take the end of the stream: `is_complete` says then whether the answer was whole."""
         ...
 
     def take_text(self) -> str:
