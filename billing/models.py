@@ -317,6 +317,23 @@ class Attempt(models.Model):
         return f"{self.request_id} #{self.n}"
 
 
+class GoodwillDay(models.Model):
+    """What an account was not asked to pay on a day, because a vendor broke off its answers."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="goodwill_days")
+    day = models.DateField()
+    given_nusd = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["wallet", "day"], name="goodwill_day_unique"),
+            models.CheckConstraint(condition=Q(given_nusd__gte=0), name="goodwill_given_gte_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"goodwill for {self.wallet_id} on {self.day}"
+
+
 class RateCard(models.Model):
     """All rates of one endpoint under one customer plan from a moment on; immutable."""
 

@@ -61,29 +61,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Charge',
-            fields=[
-                ('request_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('lease_id', models.BigIntegerField()),
-                ('wallet_id', models.BigIntegerField()),
-                ('api_key_id', models.BigIntegerField(null=True)),
-                ('hold_nusd', models.BigIntegerField()),
-                ('checkpoint_nusd', models.BigIntegerField(default=0)),
-                ('cost_nusd', models.BigIntegerField(null=True)),
-                ('vendor_cost_nusd', models.BigIntegerField(null=True)),
-                ('endpoint', models.CharField(max_length=250, null=True)),
-                ('rate_card', models.BigIntegerField(null=True)),
-                ('usage', models.TextField(null=True)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('settled', 'Settled'), ('estimated', 'Estimated'), ('voided', 'Voided')], default='open', max_length=10)),
-                ('reason', models.CharField(choices=[('normal', 'Normal'), ('no_usage', 'No Usage'), ('client_gone', 'Client Gone'), ('drained', 'Drained'), ('upstream_error', 'Upstream Error'), ('goodwill', 'Goodwill'), ('cut', 'Cut'), ('crash', 'Crash'), ('refused', 'Refused')], max_length=16, null=True)),
-                ('corrected', models.BooleanField(default=False)),
-            ],
-            options={
-                'indexes': [models.Index(fields=['lease_id'], name='charge_by_lease')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('hold_nusd__gte', 0)), name='charge_hold_gte_0'), models.CheckConstraint(condition=models.Q(('cost_nusd__isnull', True), models.Q(('cost_nusd__gte', 0), ('cost_nusd__lte', models.F('hold_nusd'))), _connector='OR'), name='charge_cost_within_hold'), models.CheckConstraint(condition=models.Q(('checkpoint_nusd__gte', 0), ('checkpoint_nusd__lte', models.F('hold_nusd'))), name='charge_checkpoint_within_hold'), models.CheckConstraint(condition=models.Q(models.Q(('cost_nusd__isnull', True), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('cost_nusd__isnull', False)), _connector='OR'), name='charge_cost_when_ended')],
-            },
-        ),
-        migrations.CreateModel(
             name='LeaseBudget',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -167,6 +144,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('leased_nusd__gte', 0)), name='wallet_leased_gte_0'), models.CheckConstraint(condition=models.Q(('reserved_nusd__gte', 0)), name='wallet_reserved_gte_0'), models.CheckConstraint(condition=models.Q(('credit_nusd__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('debit_nusd'), '+', models.F('leased_nusd')), '+', models.F('reserved_nusd')))), name='wallet_available_gte_0')],
+            },
+        ),
+        migrations.CreateModel(
+            name='GoodwillDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('given_nusd', models.BigIntegerField(default=0)),
+                ('wallet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='goodwill_days', to='billing.wallet')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('wallet', 'day'), name='goodwill_day_unique'), models.CheckConstraint(condition=models.Q(('given_nusd__gte', 0)), name='goodwill_given_gte_0')],
             },
         ),
         migrations.AddField(
