@@ -42,6 +42,7 @@ class Model(models.Model):
     slug = models.CharField(max_length=160, unique=True)
     author = models.CharField(max_length=80)
     name = models.CharField(max_length=160)
+    # The largest over its endpoints; NULL: unknown.
     context_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
     output_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
     is_enabled = models.BooleanField(default=True)
@@ -73,6 +74,9 @@ class Endpoint(models.Model):
     upstream_name = models.CharField(max_length=160)
     # The known model (genai-prices) whose prices and limits hold here; empty: own prices.
     priced_as = models.CharField(max_length=160, blank=True)
+    # NULL: unknown.
+    context_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
+    output_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
     is_enabled = models.BooleanField(default=True)
 
     class Meta:

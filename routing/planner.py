@@ -1,0 +1,88 @@
+"""Which endpoints to try for a request, in order."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+
+from accounts.keys import Caller
+from billing import rates
+from routing.catalogue import Endpoint, Model
+from routing.errors import Code, RelayError
+from routing.surfaces import Family
+
+DEMO_PREFIX = "demo/"
+
+IsHealthy = Callable[[Endpoint], bool]
+
+
+def plan(
+    model: Model,
+    *,
+    caller: Caller,
+    family: Family,
+    at: dt.datetime | None = None,
+    is_healthy: IsHealthy | None = None,
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that may serve this caller, best first; at least one.
+
+    Unhealthy ones come last, in their own order: a guess about health must not refuse what
+    could still work. Raises: RelayError that names why nothing is left.
+    """
+    if not caller.may_use(model.slug):
+        raise RelayError(
+            code=Code.MODEL_NOT_ALLOWED,
+            message=f"This API key may not use the model {model.slug}.",
+            param="model",
+        )
+    open_to_caller = [e for e in model.endpoints if _is_open_to(caller, e)]
+    if not open_to_caller:
+        raise _closed(model, caller)
+    native = [e for e in open_to_caller if e.channel.family is family]
+    if not native:
+        raise _wrong_protocol(model, open_to_caller)
+    moment = at or dt.datetime.now(dt.UTC)
+    priced = [e for e in native if _is_priced(e, moment)]
+    if not priced:
+        raise RelayError(
+            code=Code.UNPRICED,
+            message=f"The model {model.slug} has no price yet, so it is not served.",
+            param="model",
+        )
+    if is_healthy is None or len(priced) == 1:
+        return tuple(priced)
+    return tuple(sorted(priced, key=lambda e: not is_healthy(e)))
+
+
+def _is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
+    """Demo callers reach demo channels only; demo channels serve demo models only."""
+    if endpoint.channel.is_demo:
+        return endpoint.model_slug.startswith(DEMO_PREFIX)
+    return not (caller.account_is_demo or caller.key_is_demo)
+
+
+def _is_priced(endpoint: Endpoint, at: dt.datetime) -> bool:
+    try:
+        rates.card_for(endpoint.slug, at=at)
+    except rates.NoCard:
+        return False
+    return True
+
+
+def _closed(model: Model, caller: Caller) -> RelayError:
+    if caller.account_is_demo or caller.key_is_demo:
+        return RelayError(
+            code=Code.MODEL_NOT_ALLOWED,
+            message=f"A demo balance serves demo models only, not {model.slug}.",
+            param="model",
+        )
+    return RelayError(
+        code=Code.NO_ENDPOINT, message=f"No vendor serves the model {model.slug} now."
+    )
+
+
+def _wrong_protocol(model: Model, endpoints: Iterable[Endpoint]) -> RelayError:
+    spoken = ", ".join(sorted({e.channel.family.value for e in endpoints}))
+    return RelayError(
+        code=Code.WRONG_PROTOCOL,
+        message=f"The model {model.slug} is served in these protocols only: {spoken}.",
+        param="model",
+    )
