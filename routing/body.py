@@ -39,8 +39,9 @@ async def read(
             return await asyncio.to_thread(_unzstd, raw, bytes_max)
         case _:
             raise RelayError(
-                Code.UNSUPPORTED_ENCODING,
-                "This Content-Encoding is not supported: send the body plain, as gzip or as zstd.",
+                code=Code.UNSUPPORTED_ENCODING,
+                message="This Content-Encoding is not supported: send the body plain, "
+                "as gzip or as zstd.",
             )
 
 
@@ -68,7 +69,8 @@ async def _next(receive: Receive) -> Mapping[str, Any]:
             message = await receive()
     except TimeoutError as error:
         raise RelayError(
-            Code.REQUEST_TIMEOUT, "The request body did not arrive in time: send it again."
+            code=Code.REQUEST_TIMEOUT,
+            message="The request body did not arrive in time: send it again.",
         ) from error
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -112,11 +114,11 @@ def _unzstd(raw: bytes, bytes_max: int) -> bytes:
 
 def _too_large(bytes_max: int) -> RelayError:
     return RelayError(
-        Code.PAYLOAD_TOO_LARGE,
-        f"The request body is over the limit of {bytes_max} bytes: send less, "
+        code=Code.BODY_TOO_LARGE,
+        message=f"The request body is over the limit of {bytes_max} bytes: send less, "
         "or refer to large media by URL.",
     )
 
 
 def _broken(encoding: str) -> RelayError:
-    return RelayError(Code.INVALID_REQUEST, f"The request body is not valid {encoding}.")
+    return RelayError(code=Code.INVALID_VALUE, message=f"The request body is not valid {encoding}.")

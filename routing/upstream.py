@@ -83,9 +83,12 @@ class Answer:
         """Close the connection: it is not reused. Idempotent; a pending read fails."""
         self._response.close()
 
-    def release(self) -> None:
+    def leave(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
-        self._response.release()
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
 
 
 class Pool:
@@ -148,7 +151,7 @@ def pool() -> Pool:
 
 async def close() -> None:
     """Close this worker's pool."""
-    global _pool  # noqa: PLW0603
+    global _pool
     if _pool is not None:
         closing, _pool = _pool, None
         await closing.close()

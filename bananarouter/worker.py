@@ -1,0 +1,61 @@
+"""The life of one gateway worker: what starts before the first request and ends after the last."""
+
+import asyncio
+import logging
+from typing import Any
+
+from accounts import keys
+from accounts.changes import Listener
+from billing import bank
+from logs import recorder
+from routing import catalogue, pulse, tokenizer, upstream
+
+logger = logging.getLogger(__name__)
+
+
+class Life:
+    """Starts and stops everything that a worker holds, in order."""
+
+    def __init__(self) -> None:
+        self._listener = Listener()
+
+    async def start(self) -> None:
+        """Be ready to serve: money first, so that nothing is admitted without it."""
+        for part in (keys, catalogue, bank):
+            part.connect(self._listener)
+        await bank.start()
+        await asyncio.to_thread(catalogue.refresh)
+        recorder.start()
+        self._listener.start()
+        tokenizer.warm()
+        pulse.start()
+
+    async def stop(self) -> None:
+        """Give everything back; running requests have ended."""
+        pulse.stop()
+        self._listener.stop()
+        await bank.stop()
+        await upstream.close()
+        recorder.stop()
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Follow the server's lifespan protocol."""
+    life = Life()
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await life.start()
+            except Exception:
+                logger.exception("worker did not start")
+                await send({"type": "lifespan.startup.failed", "message": "see the log"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            try:
+                await life.stop()
+            except Exception:
+                logger.exception("worker did not stop cleanly")
+            await send({"type": "lifespan.shutdown.complete"})
+            return

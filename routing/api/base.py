@@ -1,0 +1,130 @@
+"""What all views of the proxy API share: the caller, errors in the caller's protocol, the log."""
+
+import time
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request as DrfRequest
+from rest_framework.views import APIView
+
+from accounts import keys
+from accounts.authentication import ApiKeyAuthentication, HasKey, key_text
+from accounts.keys import Caller
+from routing import limits
+from routing.body import ClientGone
+from routing.errors import Code, RelayError
+from routing.exchange import CLIENT_CLOSED, Exchange
+from routing.gateway import Request, errors_response
+from routing.surfaces import Surface
+
+REFUSALS = {
+    "malformed": (Code.INVALID_KEY, "This is not one of our API keys: check that it is whole."),
+    "unknown": (Code.INVALID_KEY, "This API key does not exist: it may have been revoked."),
+    "expired": (Code.EXPIRED_KEY, "This API key has expired: create a new one."),
+    "disabled": (Code.DISABLED_KEY, "This API key was revoked: create a new one."),
+    "ip_not_allowed": (
+        Code.IP_NOT_ALLOWED,
+        "This API key may not be used from this network address.",
+    ),
+    "account_inactive": (Code.ACCOUNT_INACTIVE, "This account is closed: contact support."),
+}
+
+
+class ProxyView(APIView):
+    """One surface of the proxy API.
+
+    DRF's own dispatch is synchronous and its Response is rendered in a thread: ours awaits the
+    handler and returns Django responses. Authentication and permissions stay DRF's classes.
+    """
+
+    surface: ClassVar[Surface]
+    records: ClassVar[bool] = True  # one row in the request log for each request
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [HasKey]
+    request: Any
+
+    async def dispatch(  # type: ignore[override]
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer a request, whatever happens, in the caller's protocol."""
+        exchange = Exchange(surface=self.surface, source_ip=request.source_ip)
+        try:
+            request.caller = await identify(request)
+            exchange.caller = request.caller
+            self.request = DrfRequest(request, authenticators=[ApiKeyAuthentication()])
+            handler = getattr(self, str(request.method).lower(), None)
+            if handler is None:
+                raise RelayError(
+                    code=Code.METHOD_NOT_ALLOWED,
+                    message=f"This path does not take {request.method}.",
+                )
+            response: HttpResponseBase = await handler(exchange, request, *args, **kwargs)
+        except limits.RateLimited as limited:
+            response = self._refuse(exchange, slow_down(limited))
+        except RelayError as error:
+            response = self._refuse(exchange, error)
+        except ClientGone:
+            response = HttpResponse(status=CLIENT_CLOSED)
+            self._record(exchange)
+        response["x-generation-id"] = response["x-request-id"] = exchange.id
+        return response
+
+    def _refuse(self, exchange: Exchange, error: RelayError) -> HttpResponseBase:
+        exchange.note_error(error)
+        self._record(exchange)
+        return errors_response(error, surface=self.surface, request_id=exchange.id)
+
+    def _record(self, exchange: Exchange) -> None:
+        if self.records:
+            exchange.record()
+
+
+async def identify(request: Request) -> Caller:
+    """Return the caller. Raises: RelayError (401, 403, 429, 503)."""
+    now = time.time()
+    ip = request.source_ip
+    scope = request.scope
+    text = key_text(scope["headers"], path=request.path, query=scope["query_string"])
+    if not text:
+        raise RelayError(
+            code=Code.MISSING_KEY,
+            message="No API key was sent: pass one as `Authorization: Bearer`, `x-api-key` "
+            "or `x-goog-api-key`.",
+        )
+    try:
+        caller = keys.cached(text, source_ip=ip, now=now)
+        if caller is None:
+            limits.check_ip(ip, time.monotonic())
+            caller = await keys.verify(text, source_ip=ip, now=now)
+    except keys.KeyRefused as refused:
+        limits.check_ip(ip, time.monotonic())
+        limits.note_auth_failure(ip, time.monotonic())
+        code, message = REFUSALS[refused.reason]
+        raise RelayError(code=code, message=message) from None
+    except keys.KeysUnavailable:
+        raise RelayError(
+            code=Code.DATABASE_UNAVAILABLE,
+            message="API keys cannot be verified at the moment: try again shortly.",
+            retry_after_s=2,
+        ) from None
+    return caller
+
+
+SCOPES = {
+    "auth": (Code.AUTH_FAILURES, "Too many wrong API keys came from this network address."),
+    "ip": (Code.RATE_LIMITED, "Too many requests a minute came from this network address."),
+    "key": (Code.RATE_LIMITED, "This API key's requests a minute are used up."),
+    "key_concurrency": (Code.CONCURRENCY, "Too many requests of this API key run at once."),
+    "account_concurrency": (Code.CONCURRENCY, "Too many requests of this account run at once."),
+}
+
+
+def slow_down(limited: limits.RateLimited) -> RelayError:
+    """Say which limit was reached, and when to come back."""
+    code, message = SCOPES[limited.scope]
+    return RelayError(
+        code=code,
+        message=f"{message} The limit is {limited.limit}: wait {limited.retry_after_s} s.",
+        retry_after_s=limited.retry_after_s,
+    )

@@ -1,0 +1,221 @@
+"""Dialing a plan's endpoints in order until one answers, before any byte left for the client."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from billing.charges import AttemptRow
+from django.conf import settings
+
+from billing.models import Attempt
+from routing import catalogue, dialects, errors, readers, upstream
+from routing.catalogue import Endpoint
+from routing.dialects.base import Demand, Inbound
+from routing.errors import Code, RelayError
+from routing.readers.base import Expectation, Reader, Step
+from routing.sse import EventTooLarge, Splitter
+from routing.upstream import Answer, Call, Fault, UpstreamFailed
+
+TRIES_MAX = 3
+BACKOFF_S = 0.1
+RETRY_AFTER_S_MAX = 5
+
+Outcome = Attempt.Outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class Dialed:
+    """An endpoint that answers: the head arrived, and the first event or the whole body."""
+
+    endpoint: Endpoint
+    answer: Answer
+    reader: Reader
+    splitter: Splitter = field(default_factory=Splitter)
+    events: list[tuple[bytes, Step]] = field(default_factory=list)  # read, not yet sent
+    body: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Log:
+    """Every dial of one request, for the attempts' rows."""
+
+    rows: list[AttemptRow] = field(default_factory=list)
+
+    def note(self, endpoint: Endpoint, outcome: Outcome, *, vendor_cost_nusd: int = 0) -> None:
+        """Add one dial."""
+        row = AttemptRow(
+            n=len(self.rows) + 1,
+            endpoint=endpoint.slug,
+            outcome=outcome.value,
+            vendor_cost_nusd=vendor_cost_nusd,
+        )
+        self.rows.append(row)
+
+
+async def dial(
+    *, inbound: Inbound, demand: Demand, endpoints: Iterable[Endpoint],
+    output_limit: int | None, account_tag: str, log: Log,
+) -> Dialed:  # fmt: skip
+    """Return the first endpoint that answers. Raises: RelayError of the last one that failed."""
+    candidates = list(endpoints)[:TRIES_MAX]
+    is_ambiguous = False
+    for n, endpoint in enumerate(_with_second_chance(candidates)):
+        try:
+            return await _try(
+                inbound=inbound,
+                demand=demand,
+                endpoint=endpoint,
+                output_limit=output_limit,
+                account_tag=account_tag,
+            )
+        except _Failed as failed:
+            log.note(endpoint, failed.outcome)
+            last = failed
+        if n + 1 >= len(candidates) and not last.is_untouched:
+            break
+        # A request that was sent and not answered may be billed: risk that once only.
+        if not last.error.is_retryable or (last.is_ambiguous and is_ambiguous):
+            break
+        is_ambiguous = is_ambiguous or last.is_ambiguous
+        await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**n))  # noqa: S311 - jitter
+    raise last.error
+
+
+def _with_second_chance(candidates: list[Endpoint]) -> list[Endpoint]:
+    """Let the only endpoint be tried twice: a pooled connection may have gone stale."""
+    return candidates * 2 if len(candidates) == 1 else candidates
+
+
+class _Failed(Exception):
+    def __init__(
+        self, error: RelayError, outcome: Outcome, *,
+        is_ambiguous: bool = False, is_untouched: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(outcome.value)
+        self.error, self.outcome = error, outcome
+        self.is_ambiguous, self.is_untouched = is_ambiguous, is_untouched
+
+
+async def _try(
+    *, inbound: Inbound, demand: Demand, endpoint: Endpoint,
+    output_limit: int | None, account_tag: str,
+) -> Dialed:  # fmt: skip
+    quirks = endpoint.channel.vendor.quirks
+    outbound = dialects.for_surface(inbound.surface).encode(
+        inbound,
+        upstream_name=endpoint.upstream_name,
+        quirks=quirks,
+        account_tag=account_tag,
+        output_limit=output_limit,
+    )
+    call = Call(
+        url=catalogue.url(endpoint.channel, outbound.path, outbound.query),
+        headers={**outbound.headers, **endpoint.channel.auth_headers},
+        body=outbound.body,
+    )
+    expectation = Expectation(
+        is_stream=inbound.is_stream,
+        choices=demand.choices,
+        wants_stream_usage=inbound.wants_stream_usage,
+        quirks=quirks,
+    )
+    reader = readers.for_surface(inbound.surface, expectation)
+    try:
+        answer = await upstream.pool().open(
+            call, first_byte_timeout_s=settings.FIRST_BYTE_TIMEOUT_S
+        )
+    except UpstreamFailed as failed:
+        raise _unanswered(failed.fault) from failed
+    dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader)
+    try:
+        await _look(dialed, is_stream=inbound.is_stream)
+    except BaseException:
+        answer.abort()
+        raise
+    return dialed
+
+
+async def _look(dialed: Dialed, *, is_stream: bool) -> None:
+    """Read as far as shows that it is an answer. Raises: _Failed."""
+    answer, reader = dialed.answer, dialed.reader
+    try:
+        if not 200 <= answer.status < 300:
+            await _refused(dialed)
+        if is_stream and not _is_json(answer):
+            await _first_events(dialed)
+        else:
+            async with asyncio.timeout(settings.WHOLE_TIMEOUT_S):
+                dialed.body = await answer.whole()
+            reader.read_body(dialed.body)
+            answer.leave()
+    except UpstreamFailed as failed:
+        raise _unanswered(failed.fault) from failed
+    except TimeoutError as error:
+        raise _unanswered(Fault.TIMEOUT) from error
+    except EventTooLarge as error:
+        raise _invalid() from error
+    if reader.error is not None and not reader.has_output and reader.finish is None:
+        raise _Failed(reader.error, Outcome.VENDOR_ERROR)
+
+
+def _is_json(answer: Answer) -> bool:
+    return str(answer.headers.get("content-type", "")).startswith("application/json")
+
+
+async def _first_events(dialed: Dialed) -> None:
+    async with asyncio.timeout(settings.FIRST_BYTE_TIMEOUT_S):
+        while not dialed.events:
+            chunk = await dialed.answer.chunk()
+            if not chunk:
+                raise _invalid()
+            for event in dialed.splitter.feed(chunk):
+                dialed.events.append((event, dialed.reader.read_event(event)))
+
+
+async def _refused(dialed: Dialed) -> None:
+    answer, endpoint = dialed.answer, dialed.endpoint
+    body = await answer.whole(bytes_max=upstream.ERROR_BYTES_MAX)
+    answer.leave()
+    error = errors.from_vendor(
+        status=answer.status, headers=answer.headers, body=body, family=endpoint.channel.family
+    )
+    raise _Failed(error, _OUTCOMES.get(error.code, Outcome.VENDOR_ERROR))
+
+
+_OUTCOMES = {
+    Code.UPSTREAM_AUTH: Outcome.AUTH_REFUSED,
+    Code.UPSTREAM_RATE_LIMIT: Outcome.RATE_LIMITED,
+    Code.UPSTREAM_TIMEOUT: Outcome.TIMEOUT,
+}
+
+
+def _invalid() -> _Failed:
+    error = RelayError(
+        code=Code.UPSTREAM_INVALID,
+        message="The vendor's answer was empty or could not be read: nothing was charged.",
+        is_retryable=True,
+    )
+    return _Failed(error, Outcome.VENDOR_ERROR)
+
+
+def _unanswered(fault: Fault) -> _Failed:
+    if fault is Fault.TIMEOUT:
+        error = RelayError(
+            code=Code.UPSTREAM_TIMEOUT,
+            message="The vendor did not answer in time: nothing was charged.",
+            is_retryable=True,
+        )
+        return _Failed(error, Outcome.TIMEOUT, is_ambiguous=True)
+    error = RelayError(
+        code=Code.UPSTREAM_CONNECT,
+        message="The vendor could not be reached: nothing was charged. Try again shortly.",
+        is_retryable=fault is not Fault.TOO_LARGE,
+        retry_after_s=2,
+    )
+    return _Failed(
+        error,
+        Outcome.CONNECT_ERROR,
+        is_ambiguous=fault is Fault.RESET,
+        is_untouched=fault is not Fault.TOO_LARGE,
+    )

@@ -1,0 +1,137 @@
+"""One request's story, from its arrival to its row in the log."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.keys import Caller
+from accounts.timeids import moment, uuid7
+from billing.usage import UnitClass, Usage
+from logs import recorder
+from routing.catalogue import Endpoint, Model
+from routing.errors import RelayError
+from routing.readers.base import FinishReason
+from routing.surfaces import Surface
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+CLIENT_CLOSED = 499  # nginx's word for a client that left before its answer
+
+
+def generation_id(request_id: uuid.UUID) -> str:
+    """Return the id that callers see."""
+    return f"gen-{request_id.hex}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """What is known of a request while it runs; the relay alone writes it."""
+
+    surface: Surface
+    source_ip: str
+    request_id: uuid.UUID = field(default_factory=uuid7)
+    started: float = field(default_factory=time.monotonic)
+    caller: Caller | None = None
+    model: Model | None = None
+    endpoint: Endpoint | None = None
+    is_stream: bool = False
+    usage: Usage | None = None
+    cost_nusd: int = 0
+    first_byte_ms: int | None = None
+    status: int = 0
+    finish: FinishReason | None = None
+    error_code: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The id that callers see."""
+        return generation_id(self.request_id)
+
+    def note_first_byte(self) -> None:
+        """Remember when the first byte of the answer was ready."""
+        if self.first_byte_ms is None:
+            self.first_byte_ms = self._elapsed_ms()
+
+    def note_error(self, error: RelayError) -> None:
+        """Remember how the request failed; a status already sent stays."""
+        self.error_code = error.code.value
+        if not self.status:
+            self.status = error.status
+
+    def record(self) -> None:
+        """Write the request's row: metadata only."""
+        recorder.record(self._entry())
+
+    def _elapsed_ms(self) -> int:
+        return int((time.monotonic() - self.started) * 1000)
+
+    def _entry(self) -> recorder.Entry:
+        caller, endpoint = self.caller, self.endpoint
+        channel = endpoint.channel if endpoint else None
+        return recorder.Entry(
+            request_id=self.request_id,
+            created_at=moment(self.request_id),
+            account_id=caller.account_id if caller else None,
+            api_key_id=caller.key_id if caller else None,
+            source_ip=self.source_ip or None,
+            surface=self.surface.value,
+            model=self.model.slug if self.model else None,
+            endpoint=endpoint.slug if endpoint else None,
+            vendor=channel.vendor.slug if channel else None,
+            channel=channel.name if channel else None,
+            jurisdiction=channel.jurisdiction if channel else None,
+            is_stream=self.is_stream,
+            cost_nusd=self.cost_nusd,
+            first_byte_ms=self.first_byte_ms,
+            total_ms=self._elapsed_ms(),
+            status=self.status or CLIENT_CLOSED,
+            finish_reason=self.finish.value if self.finish else None,
+            error_code=self.error_code,
+            **_tokens(self.usage),
+        )
+
+
+def _tokens(usage: Usage | None) -> dict[str, Any]:
+    if usage is None:
+        return {}
+    read = usage.count(UnitClass.CACHE_READ, UnitClass.AUDIO_CACHE_READ)
+    write = usage.count(UnitClass.CACHE_WRITE, UnitClass.CACHE_WRITE_5M, UnitClass.CACHE_WRITE_1H)
+    reasoning = usage.count(UnitClass.REASONING)
+    return {
+        "input_tokens": usage.prompt_tokens - read - write,
+        "cache_read_tokens": read,
+        "cache_write_tokens": write,
+        "output_tokens": usage.completion_tokens - reasoning,
+        "reasoning_tokens": reasoning,
+        "is_estimated": usage.is_estimated,
+    }
+
+
+class ClientWatch:
+    """Knows when the client left, and ends the task that works for it, if that is wished."""
+
+    __slots__ = ("_stops", "_task", "_watching", "gone")
+
+    def __init__(self, receive: Receive) -> None:
+        self.gone = False
+        self._task = asyncio.current_task()
+        self._stops = True
+        self._watching = asyncio.create_task(self._watch(receive))
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        self.gone = True
+        if self._stops and self._task is not None:
+            self._task.cancel()
+
+    def drain(self) -> None:
+        """From here on the work goes on without the client: it is only remembered as gone."""
+        self._stops = False
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stops = False
+        self._watching.cancel()

@@ -1,0 +1,133 @@
+"""A paid request under way: its hold, its dials, and everything to be given back at its end."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from billing.charges import OpenCharge, Settlement
+from django.utils.crypto import salted_hmac
+
+from billing import charges, leases
+from billing.pricing import RateCard
+from routing import admission, metering
+from routing.admission import Admission
+from routing.catalogue import Endpoint
+from routing.dial import Dialed, Log, dial
+from routing.dialects.base import Demand, Inbound
+from routing.exchange import ClientWatch, Exchange
+from routing.limits import Ticket
+from routing.metering import Ending, Verdict
+
+READMISSIONS_MAX = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A request under way, with everything that must be given back at its end."""
+
+    exchange: Exchange
+    inbound: Inbound
+    demand: Demand
+    endpoints: tuple[Endpoint, ...]
+    watch: ClientWatch
+    ticket: Ticket
+    headers: Mapping[str, str]
+    admission: Admission | None = None
+    charge: OpenCharge | None = None
+    log: Log = field(default_factory=Log)
+
+    def card(self, endpoint: Endpoint) -> RateCard | None:
+        """Return the rates that the request was admitted under; None when it is free."""
+        return self.admission.cards[endpoint.slug] if self.admission else None
+
+    async def dial(self) -> Dialed:
+        """Find an endpoint that answers. Raises: RelayError."""
+        caller = self.exchange.caller
+        dialed = await dial(
+            inbound=self.inbound,
+            demand=self.demand,
+            endpoints=self.endpoints,
+            output_limit=self.admission.output_limit if self.admission else None,
+            account_tag=account_tag(caller.account_id if caller else 0),
+            log=self.log,
+        )
+        self.exchange.endpoint = dialed.endpoint
+        return dialed
+
+    async def durable(self) -> None:
+        """Wait until the intent is on disk: no byte may leave before. Raises: RelayError."""
+        for _ in range(READMISSIONS_MAX):
+            if self.charge is None or self.admission is None:
+                return
+            try:
+                if await self.charge.durable:
+                    return
+            except leases.MoneyUnavailable as error:
+                raise admission.unavailable() from error
+            # The lease was closed under the hold: hold again, under a new lease.
+            grant = await admission.readmit(self.exchange, self.charge.grant)
+            self.charge = charges.open_charge(grant, request_id=self.exchange.request_id)
+        raise admission.unavailable()
+
+    async def settle(self, verdict: Verdict) -> bool:
+        """Book what the request cost. False: a sweeper was first, and nothing more may leave."""
+        exchange, endpoint = self.exchange, self.exchange.endpoint
+        exchange.usage = verdict.usage
+        if self.charge is None:
+            return True
+        card = self.card(endpoint) if endpoint else None
+        if endpoint is not None:
+            self.log.note(endpoint, verdict.outcome, vendor_cost_nusd=verdict.vendor_cost_nusd)
+        settled = await self.charge.settle(
+            Settlement(
+                cost_nusd=verdict.cost_nusd,
+                vendor_cost_nusd=verdict.vendor_cost_nusd,
+                endpoint=endpoint.slug if endpoint else None,
+                rate_card=card.id if card else None,
+                usage_raw=verdict.usage.raw if verdict.usage else None,
+                state=verdict.state,
+                reason=verdict.reason,
+                attempts=tuple(self.log.rows) if len(self.log.rows) > 1 else (),
+                goodwill_nusd=verdict.goodwill_nusd,
+            )
+        )
+        exchange.cost_nusd = verdict.cost_nusd if settled else 0
+        return settled
+
+    async def void(self, ending: Ending) -> None:
+        """End a charge for which nothing was delivered."""
+        self.watch.drain()
+        if self.charge is not None and await self._is_intended():
+            await self.settle(metering.void(ending))
+
+    async def _is_intended(self) -> bool:
+        try:
+            return self.charge is not None and await self.charge.durable
+        except leases.MoneyUnavailable:
+            return False
+
+    def answer_headers(self) -> dict[str, str]:
+        """Return what we add to an answer: headers only, never its body."""
+        exchange, endpoint = self.exchange, self.exchange.endpoint
+        found = {"cache-control": "no-store"}
+        if endpoint is not None:
+            found["x-vendor"] = endpoint.channel.vendor.slug
+            found["x-jurisdiction"] = endpoint.channel.jurisdiction
+        if self.admission is not None and self.admission.output_limit is not None:
+            found["x-max-tokens-clamped"] = str(self.admission.output_limit)
+        found["x-generation-id"] = exchange.id
+        return found
+
+    def close(self) -> None:
+        """Give back the concurrency slot, stop watching, write the log row."""
+        self.ticket.leave()
+        self.watch.close()
+        self.exchange.record()
+
+
+@functools.lru_cache(maxsize=10_000)
+def account_tag(account_id: int) -> str:
+    """Return what vendors see of an account: a salted HMAC, the same at every request."""
+    return salted_hmac("bananarouter.account-tag", str(account_id), algorithm="sha256").hexdigest()[
+        :40
+    ]

@@ -1,0 +1,176 @@
+"""THE pipeline: read, plan, admit, dial, deliver, meter, settle, record."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from billing import charges
+from billing.money import decimal_usd
+from routing import admission, body, catalogue, dialects, limits, metering, planner
+from routing.admission import Wish
+from routing.body import ClientGone
+from routing.dial import Dialed
+from routing.dialects.base import PathParts
+from routing.errors import Code, RelayError
+from routing.exchange import ClientWatch, Exchange
+from routing.flow import KEEPALIVE_S, Flow
+from routing.gateway import Request
+from routing.job import Job
+from routing.limits import Ticket
+from routing.metering import Ending
+from routing.streaming import Stream
+from routing.surfaces import Surface
+
+FREE = frozenset({Surface.COUNT_TOKENS, Surface.GEMINI_COUNT})
+
+
+async def run(exchange: Exchange, *, request: Request, path: PathParts) -> HttpResponseBase:
+    """Serve one request of the proxy API. Raises: RelayError, ClientGone before any byte left."""
+    caller = exchange.caller
+    if caller is None:
+        raise AssertionError("the relay needs a caller")
+    ticket = limits.enter(caller, exchange.source_ip, time.monotonic())
+    try:
+        headers = {
+            k.decode("latin-1").lower(): v.decode("latin-1") for k, v in request.scope["headers"]
+        }
+        job = await _job(exchange, request=request, path=path, headers=headers, ticket=ticket)
+    except BaseException:
+        ticket.leave()
+        raise
+    return await _run(job)
+
+
+async def _job(
+    exchange: Exchange, *, request: Request, path: PathParts, headers: Mapping[str, str],
+    ticket: Ticket,
+) -> Job:  # fmt: skip
+    """Read the request and find who could answer it. Raises: RelayError, ClientGone."""
+    _require_json(headers)
+    raw = await body.read(
+        request.receive,
+        length=headers.get("content-length"),
+        encoding=headers.get("content-encoding"),
+        bytes_max=settings.BODY_BYTES_MAX,
+    )
+    dialect = dialects.for_surface(exchange.surface)
+    inbound = dialect.decode(surface=exchange.surface, raw=raw, headers=headers, path=path)
+    exchange.is_stream = inbound.is_stream
+    model = catalogue.current().resolve(inbound.model)
+    if model is None:
+        raise RelayError(
+            code=Code.MODEL_NOT_FOUND,
+            message="No such model: GET /v1/models lists those that this key may use.",
+            param="model",
+        )
+    caller = exchange.caller
+    if caller is None:
+        raise AssertionError("the relay needs a caller")
+    exchange.model = model
+    endpoints = planner.plan(model, caller=caller, family=exchange.surface.family)
+    return Job(
+        exchange=exchange,
+        inbound=inbound,
+        demand=dialect.demand(inbound),
+        endpoints=endpoints,
+        watch=ClientWatch(request.receive),
+        ticket=ticket,
+        headers=headers,
+    )
+
+
+async def _run(job: Job) -> HttpResponseBase:
+    """Admit and deliver. A stream's own flow closes the job, everything else is closed here."""
+    response: HttpResponseBase | None = None
+    try:
+        if job.exchange.surface not in FREE:
+            job.admission = await admission.admit(
+                job.exchange,
+                inbound=job.inbound,
+                demand=job.demand,
+                endpoints=job.endpoints,
+                wish=Wish.of(job.headers),
+            )
+            job.charge = charges.open_charge(
+                job.admission.grant, request_id=job.exchange.request_id
+            )
+        response = await (_stream(job) if job.inbound.is_stream else _whole(job))
+    except RelayError:
+        await job.void(Ending.FAILED_BEFORE_OUTPUT)
+        raise
+    except asyncio.CancelledError:
+        if not job.watch.gone:
+            raise
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        await job.void(Ending.GONE_BEFORE_OUTPUT)
+        raise ClientGone from None
+    finally:
+        if response is None:
+            job.ticket.leave()
+            job.watch.close()
+        elif not isinstance(response, Stream):
+            job.close()
+    return response
+
+
+async def _whole(job: Job) -> HttpResponseBase:
+    """Answer with the vendor's own bytes, once the charge is settled."""
+    # The vendor bills a whole answer even if nobody waits for it: it is read to its end.
+    job.watch.drain()
+    dialed = await job.dial()
+    exchange, reader = job.exchange, dialed.reader
+    exchange.note_first_byte()
+    await job.durable()
+    exchange.finish = reader.finish
+    verdict = metering.whole(
+        reader=reader,
+        card=job.card(dialed.endpoint),
+        hold_nusd=job.charge.hold_nusd if job.charge else 0,
+        prompt_bytes=job.demand.prompt_bytes,
+        is_gone=job.watch.gone,
+    )
+    if not await job.settle(verdict):
+        raise admission.unavailable()
+    exchange.status = dialed.answer.status
+    headers = job.answer_headers()
+    headers["x-cost-usd"] = decimal_usd(exchange.cost_nusd)
+    kind = str(dialed.answer.headers.get("content-type", "application/json"))
+    return HttpResponse(dialed.body, status=exchange.status, headers=headers, content_type=kind)
+
+
+async def _stream(job: Job) -> HttpResponseBase:
+    """Start the stream: as soon as the vendor does, or with keep-alives when it is slow."""
+    dialing = asyncio.ensure_future(job.dial())
+    try:
+        await asyncio.wait({dialing}, timeout=KEEPALIVE_S)
+        if dialing.done():
+            await dialing
+        await job.durable()
+    except BaseException:
+        await _hang_up(dialing)
+        raise
+    flow = Flow(job=job, dialing=dialing)
+    return Stream(flow.pump, headers=flow.headers(), content_type=flow.content_type())
+
+
+async def _hang_up(dialing: "asyncio.Future[Dialed]") -> None:
+    if dialing.done() and not dialing.cancelled() and dialing.exception() is None:
+        dialing.result().answer.abort()
+        return
+    dialing.cancel()
+    await asyncio.wait({dialing})
+
+
+def _require_json(headers: Mapping[str, str]) -> None:
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise RelayError(
+            code=Code.UNSUPPORTED_MEDIA_TYPE,
+            message="Send the body as application/json.",
+        )
