@@ -69,3 +69,8 @@ def database(name: str, *, sqlite: Path) -> dict[str, object]:
 def child(extra: dict[str, str]) -> dict[str, str]:
     """Return the environment for a child process: ours and `extra`."""
     return {**os.environ, **extra}
+
+
+def use_settings() -> None:
+    """Name our settings for a process that starts without manage.py."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bananarouter.settings")

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import select
 import signal
@@ -10,10 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import structlog
-
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 # A child that lived this long may be started again at once.
 STEADY_S = 10.0
@@ -32,11 +32,14 @@ class Child:
     name: str
     command: Sequence[str]
     environment: dict[str, str] = field(repr=False)
+    folder: Path
     # Sockets handed down; they stay open here, so connections wait out the child's restart.
     descriptors: tuple[int, ...] = ()
     stdin: bytes | None = field(default=None, repr=False)
     # How long it may take to end by itself; gateway workers drain their requests.
     stop_timeout_s: float = QUICK_STOP_S
+    # Told the process id of each life that ended before its time.
+    on_death: Callable[[int], None] | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     due_at: float | None = None
@@ -53,6 +56,7 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 - our own commands
             self.command,
             env=self.environment,
+            cwd=self.folder,
             pass_fds=self.descriptors,
             stdin=subprocess.PIPE if self.stdin is not None else subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
@@ -81,7 +85,9 @@ class Supervisor:
     def __init__(self) -> None:
         self._children: list[Child] = []
         self._signals = 0
-        self._wake_in, self._wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
 
     def install(self) -> None:
         """Take over SIGTERM and SIGINT; hear of children's deaths at once."""
@@ -128,7 +134,7 @@ class Supervisor:
             self._wait_ended(stage, timeout_s=max(child.stop_timeout_s for child in stage))
             for child in stage:
                 if child.is_alive:
-                    log.warning("child killed", child=child.name)
+                    logger.warning("child killed", extra={"child": child.name})
                     child.signal(signal.SIGKILL)
                 if child.process is not None:
                     child.process.wait()
@@ -152,7 +158,7 @@ class Supervisor:
             if self._signals > 1 and not hurried:
                 began, timeout_s, hurried = now, min(timeout_s, QUICK_STOP_S), True
                 for child in children:
-                    child.signal(signal.SIGTERM)
+                    child.signal(signal.SIGINT)
             if now - began > timeout_s:
                 return
             self._sleep(0.1)
@@ -166,10 +172,13 @@ class Supervisor:
             wait_s = _backoff_s(child.failures)
             child.due_at = now + wait_s
             code = child.process.returncode if child.process else None
-            log.warning("child died", child=child.name, code=code, restart_in_s=wait_s)
+            told = {"child": child.name, "code": code, "restart_in_s": wait_s}
+            logger.warning("child died", extra=told)
+            if child.on_death is not None and child.process is not None:
+                child.on_death(child.process.pid)
         if now >= child.due_at:
             child.start(now=now)
-            log.info("child restarted", child=child.name, pid=child.process and child.process.pid)
+            logger.info("child restarted", extra={"child": child.name})
 
     def _on_signal(self, *_: object) -> None:
         self._signals += 1
@@ -197,6 +206,6 @@ def _die_with_parent(parent: int) -> Callable[[], None] | None:
     def ask() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before we could ask
-            os._exit(1)  # noqa: SLF001
+            os._exit(1)
 
     return ask

@@ -1,0 +1,116 @@
+"""What the embedded default starts with: a demo account, its money, its key, its channels."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from accounts import keys
+from accounts.models import Account, Membership, User
+from bananarouter import env
+from billing import ledger
+from billing.models import LedgerAccount
+from routing import channel_import
+from routing.surfaces import Family
+
+USERNAME = "demo"
+EMAIL = "demo@example.invalid"
+ACCOUNT_NAME = "Demo"
+KEY_NAME = "demo"
+ACTOR = "run"
+BALANCE_NUSD = 100_000_000_000
+# Dear enough to be seen on a balance, near what common hosted models cost (USD per million).
+CHAT_PRICES = {"input": "2.50", "cache_read": "0.25", "cache_write_5m": "3.125", "output": "10"}
+REASONING_PRICES = {**CHAT_PRICES, "reasoning": "10"}
+EMBEDDING_PRICES = {"input": "0.02"}
+CHAT_MODELS = {
+    "demo/fast": CHAT_PRICES,
+    "demo/steady": CHAT_PRICES,
+    "demo/reasoner": REASONING_PRICES,
+}
+EMBEDDING_MODELS = {"demo/embed": EMBEDDING_PRICES}
+CHANNELS = {
+    "demo-openai": (Family.OPENAI, "/v1", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+    "demo-anthropic": (Family.ANTHROPIC, "", CHAT_MODELS),
+    "demo-gemini": (Family.GEMINI, "/v1beta", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+}
+VENDOR_KEYS = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "google",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded:
+    """What the operator is told; without a demo, `key` is "-"."""
+
+    key: str = field(default="-", repr=False)
+    staff_username: str = USERNAME
+    # Known only when it was just made.
+    staff_password: str | None = field(default=None, repr=False)
+    vendors: tuple[str, ...] = ()
+
+
+def seed(*, demo_port: int | None) -> Seeded:
+    """Make what is missing; without a `demo_port` only the vendors whose keys are set."""
+    vendors = tuple(
+        vendor
+        for variable, vendor in VENDOR_KEYS.items()
+        if (credential := env.secret(variable))
+        and channel_import.seed_vendor(vendor, credential=credential)
+    )
+    if demo_port is None:
+        return Seeded(vendors=vendors)
+    account, password = _account()
+    _credit(account)
+    _, key = keys.mint_demo(account=account, name=KEY_NAME)
+    channel_import.apply(_channels(demo_port))
+    return Seeded(key=key, staff_password=password, vendors=vendors)
+
+
+def _account() -> tuple[Account, str | None]:
+    """Return the demo account; make it, with a staff user who owns it, when there is none."""
+    account = Account.objects.filter(is_demo=True).order_by("pk").first()
+    if account is not None:
+        return account, None
+    password = secrets.token_urlsafe(12)
+    with transaction.atomic():
+        account = Account.objects.create(name=ACCOUNT_NAME, is_demo=True)
+        user = User.objects.create_superuser(USERNAME, EMAIL, password)
+        Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+    return account, password
+
+
+def _credit(account: Account) -> None:
+    """Give the demo account its balance, once in its life."""
+    try:
+        ledger.credit(
+            account_id=account.pk,
+            amount_nusd=BALANCE_NUSD,
+            source=LedgerAccount.Kind.PROMOTION,
+            ref=f"demo-{account.pk}",
+            actor=ACTOR,
+        )
+    except ledger.AlreadyPosted:
+        return
+
+
+def _channels(port: int) -> dict[str, object]:
+    """Return the demo vendor's channels as `import_channels` reads them."""
+    return {
+        "channels": [
+            {
+                "name": name,
+                "vendor": "demo",
+                "protocol": family.value,
+                "base_url": f"http://127.0.0.1:{port}{path}",
+                "api_key": "demo",
+                "models": [
+                    {"name": slug, "upstream_name": slug.replace("/", "-"), "prices": prices}
+                    for slug, prices in models.items()
+                ],
+            }
+            for name, (family, path, models) in CHANNELS.items()
+        ]
+    }
