@@ -152,7 +152,7 @@ class AnswerReader(abc.ABC):
 
     def _mark_zero(self) -> None:
         usage = self.usage
-        if self.has_output and usage is not None and not any(usage.quantities.values()):
+        if self.has_output and usage is not None and usage.raw and not usage.quantities:
             self.flags.add(Flag.ZERO)
 
     def _keep(self, event: bytes) -> None:
@@ -174,6 +174,31 @@ class AnswerReader(abc.ABC):
             if self._text_chars < TEXT_CHARS_MAX:
                 self._text.append(piece)
                 self._text_chars += len(piece)
+
+
+class WholeReader(AnswerReader):
+    """Reads an operation that has no stream and brings no text: counts and embeddings."""
+
+    __slots__ = ()
+
+    def _read(self, document: dict[str, Any], data: bytes) -> Step:  # noqa: ARG002 - no stream
+        return self._fail(data)
+
+    def _read_whole(self, document: dict[str, Any]) -> None:  # noqa: ARG002 - for those who meter
+        self.has_output = True
+        self._finish = FinishReason.STOP
+
+    def _text_of(self, document: Any) -> Iterator[str]:  # noqa: ARG002 - numbers
+        return iter(())
+
+
+class FreeReader(WholeReader):
+    """Reads an operation that vendors give for nothing: its usage is nothing."""
+
+    __slots__ = ()
+
+    def _count(self) -> Usage | None:
+        return Usage() if self.has_output else None
 
 
 def _parse(data: bytes) -> Any:
