@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """One command for each job; makes its own environment (standard library only).
 
-    python3 dev.py run [--port 8000] [--data-dir DIR]   the gateway, embedded default
-    python3 dev.py test [pytest arguments]              the tests
-    python3 dev.py check                                format, lint, types, contracts, migrations, docs
-    python3 dev.py bench                                the benchmark table
-    python3 dev.py proof                                the slow proofs in full
-    python3 dev.py lock                                 renew requirements.lock
+python3 dev.py run [--port 8000] [--data-dir DIR]   the gateway, embedded default
+python3 dev.py test [pytest arguments]              the tests
+python3 dev.py check                                format, lint, types, contracts, migrations, docs
+python3 dev.py bench                                the benchmark table
+python3 dev.py proof                                the slow proofs in full
+python3 dev.py lock                                 renew requirements.lock
 """
 
+import concurrent.futures
 import hashlib
 import os
 import subprocess
 import sys
+import tempfile
+import time
 import venv
 from pathlib import Path
 
@@ -21,6 +24,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "installed.sha256"
+# Checks look at the code alone: no data, secrets or servers of this machine.
+STAND_IN = "a stand-in of more than fifty characters, for checks only"
+CHECK_ENVIRONMENT = {
+    **dict.fromkeys(("SECRET_KEY", "KEY_PEPPER", "CREDENTIAL_KEY"), STAND_IN),
+    **dict.fromkeys(("DATABASE_URL", "REDIS_URL", "DEBUG", "HTTPS"), ""),
+}
 
 
 def set_up() -> None:
@@ -30,7 +39,7 @@ def set_up() -> None:
         return
     print("Setting up .venv (once for each lock) ...", file=sys.stderr, flush=True)
     venv.create(VENV, with_pip=True, clear=True)
-    pip = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True, stdout=sys.stderr)
     STAMP.write_text(wanted)
 
@@ -47,23 +56,78 @@ def replace(*command: object) -> None:
     os.execv(parts[0], parts)  # noqa: S606
 
 
+def jobs() -> dict[str, list[object]]:
+    """Return every check by name; the slowest first, since they share the cores."""
+    tool = VENV / "bin"
+    templates = sorted(ROOT.glob("templates/**/*.html"))
+    migrations = ["makemigrations", "--check", "--dry-run"]
+    return {
+        "types": [tool / "mypy", "."],
+        "house and docs": [
+            PYTHON,
+            "-m",
+            "pytest",
+            "-q",
+            "tests/test_house.py",
+            "tests/test_docs.py",
+        ],
+        "format": [tool / "ruff", "format", "--check", "."],
+        "lint": [tool / "ruff", "check", "."],
+        "import contracts": [tool / "lint-imports", "--no-logo", "--no-cache"],
+        "migrations": [PYTHON, "manage.py", *migrations],
+        "django": [PYTHON, "manage.py", "check", "--fail-level", "WARNING"],
+        "template format": [tool / "djade", "--target-version", "5.2", "--check", *templates],
+        "template lint": [tool / "djlint", "--lint", "--quiet", "templates"],
+    }
+
+
+def examine(name: str, command: list[object]) -> bool:
+    """Run one check; print its verdict, and what it said when it failed."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bananarouter-check-") as folder:
+        result = subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env={**os.environ, "DATA_DIR": folder, **CHECK_ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    verdict = "ok    " if result.returncode == 0 else "FAILED"
+    said = f"\n{result.stdout.rstrip()}" if result.returncode else ""
+    print(f"{verdict} {name} ({time.monotonic() - began:.1f} s){said}", flush=True)
+    return result.returncode == 0
+
+
 def check() -> int:
     """Run every check, even after one failed; return 0 when all passed."""
-    tool = VENV / "bin"
-    jobs: list[tuple[object, ...]] = [
-        (tool / "ruff", "format", "--check", "."),
-        (tool / "ruff", "check", "."),
-        (tool / "mypy", "."),
-        (tool / "lint-imports",),
-        (PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"),
-        (PYTHON, "manage.py", "check", "--fail-level", "WARNING"),
-        (tool / "djade", "--check", *sorted(ROOT.glob("templates/**/*.html"))),
-        (tool / "djlint", "--lint", "templates"),
-        (PYTHON, "-m", "pytest", "-q", "tests/test_house.py", "tests/test_docs.py"),
-    ]
-    failed = [" ".join(str(p) for p in job[:3]) for job in jobs if call(*job) != 0]
-    for job in failed:
-        print(f"check failed: {job}", file=sys.stderr)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        found = list(pool.map(lambda job: examine(*job), jobs().items()))
+    failed = found.count(False)
+    print(f"check: {failed} of {len(found)} failed" if failed else f"check: {len(found)} passed")
+    return 1 if failed else 0
+
+
+def test() -> int:
+    """Run the whole suite: in-process tests on both databases, then tests with real processes."""
+    suite = [PYTHON, "-m", "pytest"]
+    spread = ["-n", str(os.cpu_count() or 1), "--kind", "quick"]
+    runs = {
+        "in-process tests on SQLite": ({}, [*suite, *spread]),
+        "database tests on PostgreSQL": ({"TEST_BACKEND": "postgresql"}, [*suite, *spread]),
+        "tests with gateway processes": ({}, [*suite, "--kind", "process"]),
+    }
+    failed = []
+    for name, (extra, command) in runs.items():
+        print(f"test: {name}", flush=True)
+        environment = {**os.environ, **extra}
+        parts = [str(part) for part in command]
+        if subprocess.run(parts, cwd=ROOT, env=environment, check=False).returncode:
+            failed.append(name)
+    for name in failed:
+        print(f"test failed: {name}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -85,6 +149,8 @@ def main(arguments: list[str]) -> int:
     set_up()
     if job == "check":
         return check()
+    if job == "test" and not rest:
+        return test()
     commands: dict[str, tuple[object, ...]] = {
         "run": (PYTHON, "manage.py", "run"),
         "test": (PYTHON, "-m", "pytest"),

@@ -3,11 +3,16 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from bananarouter import checks
+
 
 class RootConfig(AppConfig):
     """The composition root: commands and pages that show several apps at once."""
 
     name = "bananarouter"
+
+    def ready(self) -> None:
+        checks.install()
 
 
 class StaffConfig(AdminConfig):

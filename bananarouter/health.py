@@ -8,7 +8,6 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from bananarouter import observability
 from billing import bank
@@ -67,7 +66,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Answer with the metrics to this machine, to staff and to holders of METRICS_TOKEN."""
     if not (_is_local(request) or _has_token(request) or _is_staff(request)):
         return HttpResponse("forbidden\n", status=403, content_type="text/plain")
-    return HttpResponse(observability.exposition(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(observability.exposition(), content_type=observability.EXPOSITION_TYPE)
 
 
 def _is_local(request: HttpRequest) -> bool:

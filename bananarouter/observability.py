@@ -1,4 +1,4 @@
-"""What the process tells of itself: JSON logs on stderr, its metrics, the lag of its loop.
+"""What the process tells of itself: JSON logs on stderr, and its metrics.
 
 A line holds a constant message and fields. What other packages log is cut down to what cannot
 carry content: the message's template without its arguments, and of an exception its type and
@@ -21,7 +21,6 @@ import prometheus_client
 import structlog
 from prometheus_client import multiprocess
 
-from accounts import metrics
 from bananarouter import env
 
 logger = logging.getLogger(__name__)
@@ -30,6 +29,7 @@ OURS = ("accounts", "billing", "routing", "logs", "bananarouter")
 FRAMES_MAX = 12
 TEMPLATE_CHARACTERS_MAX = 200
 REDACTED = "[redacted]"
+EXPOSITION_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 _SECRET = re.compile(
     r"""
     bnr_[a-z]+_[0-9A-Za-z]+                                # our own keys
@@ -185,15 +185,6 @@ def guard_loop(loop: asyncio.AbstractEventLoop) -> None:
 def _loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     logger.error("event loop error", exc_info=_triple(error))
-
-
-async def watch_lag(*, interval_s: float = 0.5) -> None:
-    """Measure how late the event loop runs, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + interval_s
-        await asyncio.sleep(interval_s)
-        metrics.LOOP_LAG.set(max(0.0, loop.time() - due))
 
 
 def prepare_metrics(folder: Path) -> dict[str, str]:

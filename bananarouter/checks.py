@@ -1,0 +1,86 @@
+"""System checks of settings that are wrong together, each fine alone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+
+SECRET_CHARACTERS_MIN = 32
+TOKEN_CHARACTERS_MIN = 16
+
+
+def _told(check: Callable[[], Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+    def run(**_kwargs: Any) -> list[CheckMessage]:
+        return list(check())
+
+    run.__doc__ = check.__doc__
+    return run
+
+
+def _secrets() -> dict[str, str]:
+    return {
+        "SECRET_KEY": settings.SECRET_KEY,
+        **{f"KEY_PEPPER (version {n})": text for n, text in settings.KEY_PEPPERS.items()},
+        **{f"CREDENTIAL_KEY (id {n})": text for n, text in settings.CREDENTIAL_KEYS.items()},
+    }
+
+
+def secrets() -> Iterator[CheckMessage]:
+    """A secret serves one purpose and is long enough."""
+    given = {name: text for name, text in _secrets().items() if text}
+    if len(set(given.values())) < len(given):
+        names = ", ".join(given)
+        yield Error(
+            "Two secrets are the same.", hint=f"Draw each of {names} by itself.", id="root.E001"
+        )
+    for name, text in given.items():
+        if name != "SECRET_KEY" and len(text) < SECRET_CHARACTERS_MIN:
+            hint = f"At least {SECRET_CHARACTERS_MIN} random characters."
+            yield Error(f"{name} is too short.", hint=hint, id="root.E002")
+    if 0 < len(settings.METRICS_TOKEN) < TOKEN_CHARACTERS_MIN:
+        hint = f"At least {TOKEN_CHARACTERS_MIN} random characters, or none at all."
+        yield Error("METRICS_TOKEN is too short.", hint=hint, id="root.E003")
+
+
+def deadlines() -> Iterator[CheckMessage]:
+    """What must happen before something else has the shorter time."""
+    for shorter, longer, code in (
+        # A lease that is older than its worker's renewal could be spent after its reclaim.
+        ("LEASE_ROTATION_S", "LEASE_TTL_S", "root.E010"),
+        ("CONNECT_TIMEOUT_S", "FIRST_BYTE_TIMEOUT_S", "root.E011"),
+        ("GAP_TIMEOUT_S", "STREAM_TIMEOUT_S", "root.E012"),
+    ):
+        if getattr(settings, shorter) >= getattr(settings, longer):
+            yield Error(f"{shorter} must be less than {longer}.", id=code)
+
+
+def web() -> Iterator[CheckMessage]:
+    """TLS, its proxy and the public address agree."""
+    if settings.HTTPS and settings.DEBUG:
+        hint = "DEBUG shows settings and requests to whoever causes an error."
+        yield Error("DEBUG is on behind a public address.", hint=hint, id="root.E020")
+    if settings.HTTPS and not settings.PUBLIC_URL.startswith("https://"):
+        hint = "Set PUBLIC_URL to the address that callers use."
+        yield Error("HTTPS is on, but PUBLIC_URL is not https.", hint=hint, id="root.E021")
+
+
+def production() -> Iterator[CheckMessage]:
+    """What a machine of one's own may lack, but an operator must not (check --deploy)."""
+    for name, text in _secrets().items():
+        if not text:
+            yield Error(f"{name} is missing.", hint="See docs/settings.md.", id="root.E030")
+    if settings.HTTPS and settings.TRUSTED_PROXY_HOPS == 0:
+        hint = "Set TRUSTED_PROXY_HOPS: without it all callers have the proxy's address."
+        yield Warning("TLS ends at a proxy that is not trusted.", hint=hint, id="root.W031")
+    if not settings.IS_SQLITE and not settings.REDIS_URL:
+        hint = "Set REDIS_URL: without it each process counts log-in attempts for itself."
+        yield Warning("Several workers share no cache.", hint=hint, id="root.W032")
+
+
+def install() -> None:
+    """Register the checks; called once, when the app is ready."""
+    register(_told(secrets), Tags.security)
+    register(_told(deadlines))
+    register(_told(web), Tags.security)
+    register(_told(production), Tags.security, deploy=True)

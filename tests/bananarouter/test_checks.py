@@ -1,0 +1,77 @@
+"""Settings that are wrong together are refused before anything starts."""
+
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as real
+
+from bananarouter import checks, env
+
+GOOD = "0123456789abcdefghijklmnopqrstuvwxyz"
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "bananarouter.settings",
+    "DATABASE_URL": "postgresql://gateway@127.0.0.1:1/gateway",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SECRET_KEY": "8Qm" + GOOD + "+ZrT-x_uVbNwKpLs",
+    "KEY_PEPPER": GOOD + "1",
+    "CREDENTIAL_KEY": GOOD + "2",
+    "HTTPS": "true",
+    "ALLOWED_HOSTS": "gateway.example",
+    "PUBLIC_URL": "https://gateway.example",
+    "TRUSTED_PROXY_HOPS": "1",
+}
+
+
+def ids(check) -> set[str]:
+    return {message.id for message in check()}
+
+
+def test_the_tests_own_settings_are_clean():
+    for check in (checks.secrets, checks.deadlines, checks.web):
+        assert ids(check) == set()
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "code"),
+    [
+        (checks.secrets, {"KEY_PEPPERS": {1: GOOD}, "CREDENTIAL_KEYS": {"1": GOOD}}, "root.E001"),
+        (checks.secrets, {"KEY_PEPPERS": {1: "short"}}, "root.E002"),
+        (checks.secrets, {"CREDENTIAL_KEYS": {"1": GOOD, "2": "short"}}, "root.E002"),
+        (checks.secrets, {"METRICS_TOKEN": "short"}, "root.E003"),
+        (checks.deadlines, {"LEASE_ROTATION_S": 30, "LEASE_TTL_S": 30}, "root.E010"),
+        (checks.deadlines, {"CONNECT_TIMEOUT_S": 700}, "root.E011"),
+        (checks.deadlines, {"GAP_TIMEOUT_S": 1_800}, "root.E012"),
+        (checks.web, {"HTTPS": True, "DEBUG": True, "PUBLIC_URL": "https://x"}, "root.E020"),
+        (checks.web, {"HTTPS": True, "PUBLIC_URL": "http://x"}, "root.E021"),
+        (checks.production, {"KEY_PEPPERS": {1: ""}}, "root.E030"),
+        (checks.production, {"HTTPS": True, "TRUSTED_PROXY_HOPS": 0}, "root.W031"),
+        (checks.production, {"IS_SQLITE": False, "REDIS_URL": ""}, "root.W032"),
+    ],
+)
+def test_tells(settings, check, changes, code):
+    assert code not in ids(check)
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert code in ids(check)
+
+
+@pytest.mark.parametrize("changes", [{}, {"METRICS_TOKEN": GOOD}])
+def test_check_deploy_has_no_warning_in_production(tmp_path, changes):
+    result = deploy_check(tmp_path, changes)
+    assert result.returncode == 0, result.stderr
+    assert "no issues (0 silenced)" in result.stdout
+
+
+def test_check_deploy_refuses_a_missing_pepper(tmp_path):
+    result = deploy_check(tmp_path, {"KEY_PEPPER": ""})
+    assert result.returncode != 0
+    assert "root.E030" in result.stderr
+
+
+def deploy_check(folder, changes):
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=real.BASE_DIR, capture_output=True, text=True, timeout=120, check=False,
+        env=env.child({**PRODUCTION, "DATA_DIR": str(folder), **changes}),
+    )  # fmt: skip
