@@ -19,16 +19,16 @@ DEPTH_MAX = 64
 ARRAY_ITEMS_MAX = 100_000
 ITEMS_MAX = 400_000  # of the whole body, so that parsing cannot fill the memory
 
+_SMALL_BYTES = 4_096  # shorter than the longest array that is allowed
 _CONTAINERS = (dict, list)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _KEY = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _STRING_OR_COMMA = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(,)', re.DOTALL)
 _RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RAW_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
-# Where a change happens: one top-level key, or a key inside the object that it holds.
-Path = tuple[str] | tuple[str, str]
-
-
+# Where a change happens: keys, and indexes of arrays that exist.
+Path = tuple[str | int, ...]
 Changes = Mapping[Path, Any]
 
 
@@ -59,8 +59,8 @@ def read(raw: bytes) -> Document:
             code=Code.INVALID_TYPE,
             message="The body must be a JSON object: write the fields between { and }.",
         )
-    # Few brackets cannot be deep, few commas cannot be a long array.
-    if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX or raw.count(b",") >= ARRAY_ITEMS_MAX:
+    # Few brackets cannot be deep; counting them is cheap in a small body only.
+    if len(raw) > _SMALL_BYTES or raw.count(b"{") + raw.count(b"[") > DEPTH_MAX:
         _refuse_deep(value)
     is_canonical = orjson.dumps(value) == raw
     if not is_canonical and _count_keys(raw) != _count_parsed_keys(value):
@@ -81,33 +81,51 @@ def edit(document: Document, changes: Changes) -> bytes:
     """
     if not changes:
         return document.raw
+    tree = _tree(changes)
     if document.is_canonical:
-        return orjson.dumps(_apply(document.value, changes))
-    return _splice(document.raw, changes)
+        return orjson.dumps(_applied(document.value, tree))
+    start = _skip(document.raw, 0)
+    return document.raw[:start] + _spliced(document.raw[start:], tree)
 
 
-def _apply(value: dict[str, Any], changes: Changes) -> dict[str, Any]:
-    edited = dict(value)
+class _Tree(dict[str | int, Any]):
+    """Changes below one object or array, by key; a leaf is the value that is wanted."""
+
+
+def _tree(changes: Changes) -> _Tree:
+    root = _Tree()
     for path, wanted in changes.items():
-        target = edited
-        if len(path) == 2:
-            inner = edited.get(path[0])
-            target = edited[path[0]] = dict(inner) if isinstance(inner, dict) else {}
-        target[path[-1]] = wanted
+        node = root
+        for key in path[:-1]:
+            node = node.setdefault(key, _Tree())
+        node[path[-1]] = wanted
+    return root
+
+
+def _applied(value: Any, wanted: Any) -> Any:
+    if not isinstance(wanted, _Tree):
+        return wanted
+    if type(value) is list:
+        return [_applied(item, wanted.get(i, item)) for i, item in enumerate(value)]
+    edited = dict(value) if type(value) is dict else {}
+    for key, leaf in wanted.items():
+        edited[key] = _applied(edited.get(key), leaf)
     return edited
 
 
-def _splice(raw: bytes, changes: Changes) -> bytes:
-    """Replace the values of these keys in an object of unknown spacing."""
+def _spliced(raw: bytes, wanted: Any) -> bytes:
+    """Write the change into a value of unknown spacing."""
+    if not isinstance(wanted, _Tree) or raw[:1] not in (b"{", b"["):
+        return orjson.dumps(_applied(None, wanted))
     spans, end = _members(raw)
     pieces: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
-    for key, wanted in _by_key(changes).items():
+    for key, leaf in wanted.items():
         span = spans.get(key)
         if span is None:
-            added.append(orjson.dumps(key) + b":" + _new_value(wanted))
+            added.append(orjson.dumps(key) + b":" + orjson.dumps(_applied(None, leaf)))
         else:
-            pieces.append((*span, _edited_value(raw[slice(*span)], wanted)))
+            pieces.append((*span, _spliced(raw[slice(*span)], leaf)))
     if added:
         pieces.append((end, end, (b"," if spans else b"") + b",".join(added)))
     for start, stop, text in sorted(pieces, reverse=True):
@@ -115,49 +133,26 @@ def _splice(raw: bytes, changes: Changes) -> bytes:
     return raw
 
 
-def _by_key(changes: Changes) -> dict[str, Any]:
-    """Gather changes by top-level key; those inside an object become a nested mapping."""
-    found: dict[str, Any] = {}
-    for path, wanted in changes.items():
-        if len(path) == 1:
-            found[path[0]] = wanted
-        else:
-            found.setdefault(path[0], _Inner()).append((path[1], wanted))
-    return found
-
-
-class _Inner(list[tuple[str, Any]]):
-    """Changes inside one member's object."""
-
-
-def _new_value(wanted: Any) -> bytes:
-    if isinstance(wanted, _Inner):
-        return orjson.dumps(dict(wanted))
-    return orjson.dumps(wanted)
-
-
-def _edited_value(raw: bytes, wanted: Any) -> bytes:
-    if isinstance(wanted, _Inner) and raw[:1] == b"{":
-        return _splice(raw, {(key,): value for key, value in wanted})
-    return _new_value(wanted)
-
-
 Span = tuple[int, int]  # where a value starts and ends
 
 
-def _members(raw: bytes) -> tuple[dict[str, Span], int]:
-    """Locate every member's value, and the place after the last one.
+def _members(raw: bytes) -> tuple[dict[str | int, Span], int]:
+    """Locate every value of an object or array, and the place after the last one.
 
     Duplicate keys were refused before, so that msgspec's order is the order of the bytes.
     """
-    spans: dict[str, Span] = {}
-    position = end = _skip(raw, 0) + 1
-    for name, member in _RAW_OBJECT.decode(raw).items():
-        key = _KEY.match(raw, _skip(raw, position))
-        start = 0 if key is None else _skip(raw, _skip(raw, key.end()) + 1)
+    is_object = raw[:1] == b"{"
+    members = _RAW_OBJECT.decode(raw).items() if is_object else enumerate(_RAW_ARRAY.decode(raw))
+    spans: dict[str | int, Span] = {}
+    position = end = 1
+    for name, member in members:
+        start = _skip(raw, position)
+        if is_object:
+            key = _KEY.match(raw, start)
+            start = 0 if key is None else _skip(raw, _skip(raw, key.end()) + 1)
         value = bytes(member)
-        if key is None or not raw.startswith(value, start):
-            message = "the members of the object are not where its parser found them"
+        if not raw.startswith(value, start):
+            message = "a member of the object is not where its parser found it"
             raise AssertionError(message)
         end = start + len(value)
         spans[name] = (start, end)
@@ -192,7 +187,7 @@ def _count_parsed_keys(value: dict[str, Any]) -> int:
 
 def _refuse_too_many(raw: bytes) -> None:
     """Refuse a body of too many items before the parser makes objects of them."""
-    if raw.count(b",") <= ITEMS_MAX:
+    if len(raw) <= 2 * ITEMS_MAX or raw.count(b",") <= ITEMS_MAX:
         return
     commas = 0
     for match in _STRING_OR_COMMA.finditer(raw):

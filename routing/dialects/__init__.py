@@ -1,0 +1,30 @@
+"""One module for each wire format that clients speak."""
+
+from collections.abc import Mapping
+
+from routing.dialects import (
+    anthropic_messages,
+    gemini_generate,
+    openai_chat,
+    openai_embeddings,
+    openai_responses,
+)
+from routing.dialects.base import Dialect
+from routing.surfaces import Surface
+
+_DIALECTS: Mapping[Surface, Dialect] = {
+    Surface.CHAT: openai_chat,
+    Surface.RESPONSES: openai_responses,
+    Surface.EMBEDDINGS: openai_embeddings,
+    Surface.MESSAGES: anthropic_messages,
+    Surface.COUNT_TOKENS: anthropic_messages,
+    Surface.GENERATE: gemini_generate,
+    Surface.GEMINI_COUNT: gemini_generate,
+    Surface.GEMINI_EMBED: gemini_generate,
+    Surface.GEMINI_BATCH_EMBED: gemini_generate,
+}
+
+
+def for_surface(surface: Surface) -> Dialect:
+    """Return the dialect that a surface speaks."""
+    return _DIALECTS[surface]

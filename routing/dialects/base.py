@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from billing.usage import UnitClass
+from routing.jsonedit import Document
 from routing.surfaces import Surface
 
 
@@ -31,18 +32,38 @@ class Quirks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a request holds that the number of its bytes does not bound."""
+
+    images: int = 0
+    inline_bytes: int = 0  # base64 of images, which are bounded by their number instead
+    has_remote: bool = False
+    fees: Mapping[UnitClass, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
     """A client's request, read once: what admission and forwarding need."""
 
     surface: Surface
     model: str
     is_stream: bool
-    body: Mapping[str, Any]  # the parsed JSON
-    raw: bytes  # the caller's own bytes
+    document: Document  # the caller's own bytes, and what they say
+    content: Content
     wants_stream_usage: bool = True  # the caller asked for usage in the stream (chat only)
     beta: tuple[str, ...] = ()  # anthropic-beta values
     headers: Mapping[str, str] = field(default_factory=dict)  # allow-listed, to be forwarded
     query: str = ""  # allow-listed, to be forwarded
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The parsed JSON."""
+        return self.document.value
+
+    @property
+    def raw(self) -> bytes:
+        """The caller's own bytes."""
+        return self.document.raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
