@@ -1,0 +1,120 @@
+"""What every signed-in page stands in: the account looked at, its balance, who may look."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.functional import cached_property
+from django.views import View
+from django.views.generic import TemplateView
+
+from accounts.models import Account, User
+from billing import queries
+
+SESSION_KEY = "account_id"
+
+
+class Shell:
+    """The account that a signed-in user looks at; reads the database once, when asked."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def user(self) -> User:
+        """The signed-in user. Raises: Http404 for a stranger, who has nothing here."""
+        user = self._request.user
+        if not isinstance(user, User):
+            raise Http404
+        return user
+
+    @cached_property
+    def accounts(self) -> Sequence[Account]:
+        """The accounts that the user is a member of, oldest membership first."""
+        if not isinstance(self._request.user, User):
+            return ()
+        return tuple(self._request.user.accounts.order_by("memberships__created_at", "pk"))
+
+    @cached_property
+    def account(self) -> Account | None:
+        """The account chosen in this session, else the first; None without any."""
+        chosen = self._request.session.get(SESSION_KEY)
+        first = self.accounts[0] if self.accounts else None
+        return next((account for account in self.accounts if account.pk == chosen), first)
+
+    @cached_property
+    def balance(self) -> queries.Balance | None:
+        """The chosen account's balance."""
+        return queries.balance(self.account.pk) if self.account else None
+
+
+def of(request: HttpRequest) -> Shell:
+    """Return the request's one shell."""
+    found: Shell | None = getattr(request, "_shell", None)
+    if found is None:
+        found = Shell(request)
+        request._shell = found  # type: ignore[attr-defined]
+    return found
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """Give `shell` to every template (a context processor); lazy, so it costs no query."""
+    return {"shell": of(request)}
+
+
+def origin(request: HttpRequest) -> str:
+    """Return the scheme and host under which this very request came."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+class Private(LoginRequiredMixin, View):
+    """A view for members of an account: signed in, never kept in a cache."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and of(request).account is None:
+            response: HttpResponseBase = render(request, "no_account.html", status=403)
+        else:
+            response = super().dispatch(request, *args, **kwargs)
+        add_never_cache_headers(response)
+        return response
+
+    @property
+    def account(self) -> Account:
+        """The account looked at."""
+        account = of(self.request).account
+        if account is None:  # dispatch() lets nobody without one through
+            raise Http404
+        return account
+
+    @property
+    def account_ids(self) -> list[int]:
+        """All accounts that the user may look into."""
+        return [account.pk for account in of(self.request).accounts]
+
+
+class Page(Private, TemplateView):
+    """A page in the shell; `nav` names its place in the rail."""
+
+    nav = ""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(nav=self.nav, **kwargs)
+
+
+class SwitchAccount(Private):
+    """Look at another account that the user is a member of."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        wanted = request.POST.get("account", "")
+        found = [a for a in of(request).accounts if str(a.public_id) == wanted]
+        if not found:
+            raise Http404
+        request.session[SESSION_KEY] = found[0].pk
+        return HttpResponseRedirect(reverse("overview"))

@@ -1,0 +1,124 @@
+"""Components and formats of the pages: money, times, counts, our enums in words."""
+
+import datetime as dt
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.templatetags.static import static
+
+from bananarouter.pages import words
+from billing.money import decimal_usd, display_usd
+from logs.models import RequestLog
+
+register = template.Library()
+
+
+@register.inclusion_tag("components/money.html")
+def money(amount_nusd: int | None) -> dict[str, str]:
+    """Show an amount for people, the exact one on hover."""
+    amount = amount_nusd or 0
+    return {"shown": display_usd(amount), "exact": decimal_usd(amount)}
+
+
+@register.inclusion_tag("components/time.html")
+def moment(value: dt.datetime, *, exact: bool = False) -> dict[str, Any]:
+    """Show a time: how long ago with the exact time on hover, or the exact time itself."""
+    utc = value.astimezone(dt.UTC)
+    return {"value": value, "iso": utc.isoformat(timespec="seconds"), "exact": exact, "utc": utc}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon of the sprite; the text beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("img/icons.svg"),
+        name,
+    )
+
+
+@register.filter
+def exact_usd(amount_nusd: Fraction | int) -> str:
+    """Write an amount of nUSD exactly, even below one nano-dollar: `$2.50`, `$0.0000003175`."""
+    amount = Fraction(amount_nusd)
+    usd = Decimal(amount.numerator) / Decimal(amount.denominator) / Decimal(10**9)
+    whole, _, decimals = f"{usd:f}".partition(".")
+    return f"${int(whole):,}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+@register.filter
+def latest_day(expires_at: dt.datetime) -> dt.date:
+    """Return the latest UTC day on which something that expires still works."""
+    return (expires_at.astimezone(dt.UTC) - dt.timedelta(microseconds=1)).date()
+
+
+@register.filter
+def duration(milliseconds: int | None) -> str:
+    """Write a duration with its unit: `420 ms`, `1.24 s`, `2 min 5 s`."""
+    if milliseconds is None:
+        return "–"
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1_000:.2f} s"
+    minutes, rest = divmod(milliseconds // 1_000, 60)
+    return f"{minutes} min {rest} s"
+
+
+@register.filter
+def percent_of(part: int | None, whole: int) -> str:
+    """Write a share for an SVG attribute: `37.50%`."""
+    return f"{100 * min(part or 0, whole) / whole:.2f}%" if whole else "0%"
+
+
+@register.filter
+def tokens_in(row: RequestLog) -> int:
+    """Return all tokens that went in, cached ones too."""
+    return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
+
+
+@register.filter
+def tokens_out(row: RequestLog) -> int:
+    """Return all tokens that came out, hidden reasoning too."""
+    return row.output_tokens + row.reasoning_tokens
+
+
+@register.filter
+def served(endpoint: str | None) -> str:
+    """Return the model of an endpoint's slug, which is `<channel>:<model>`."""
+    return (endpoint or "").partition(":")[2]
+
+
+@register.filter
+def class_name(unit_class: str) -> words.Words:
+    """Name a class of tokens."""
+    return words.CLASSES.get(unit_class, unit_class)  # type: ignore[call-overload, no-any-return]
+
+
+@register.filter
+def surface_name(surface: str) -> words.Words:
+    """Name a surface of the API."""
+    return words.SURFACES.get(surface, surface)
+
+
+@register.filter
+def state_name(state: str) -> words.Words:
+    """Name the state of a charge."""
+    return words.STATES.get(state, state)
+
+
+@register.filter
+def outcome_name(outcome: str) -> words.Words:
+    """Name the outcome of an attempt."""
+    return words.OUTCOMES.get(outcome, outcome)
+
+
+@register.filter
+def without_placeholder(field: BoundField) -> SafeString:
+    """Draw a widget without the placeholder that would only repeat its label."""
+    return field.as_widget(attrs={"placeholder": ""})

@@ -1,0 +1,12 @@
+// Exact times in the reader's own time zone; the server writes UTC for readers without JavaScript.
+
+const format = new Intl.DateTimeFormat(document.documentElement.lang, {
+  dateStyle: "medium",
+  timeStyle: "long",
+});
+
+for (const element of document.querySelectorAll("time[datetime][title]")) {
+  const exact = format.format(new Date(element.dateTime));
+  element.title = exact;
+  if (element.dataset.exact !== undefined) element.textContent = exact;
+}
