@@ -2,17 +2,24 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import home, keys, overview, requests
+from bananarouter.pages import home, keys, overview, requests, shell, staff
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.Home.as_view(), name="home"),
     path("overview", overview.Overview.as_view(), name="overview"),
     path("keys", keys.Keys.as_view(), name="keys"),
+    path("keys/new", keys.New.as_view(), name="key_new"),
     path("keys/<int:key_id>/revoke", keys.Revoke.as_view(), name="key_revoke"),
     path("requests", requests.Requests.as_view(), name="requests"),
+    path("requests.csv", requests.Download.as_view(), name="requests_csv"),
+    path("requests/<uuid:request_id>", requests.Request.as_view(), name="request"),
+    path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
+    path("language/", set_language, name="set_language"),
     path("accounts/", include("allauth.urls")),
+    path("staff/login/", staff.LogIn.as_view(), name="staff_login"),
     path("staff/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
