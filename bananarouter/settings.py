@@ -172,6 +172,7 @@ ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
 ACCOUNT_PREVENT_ENUMERATION = True
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 # REST framework: the control plane's defaults; the proxy API's views say their own.
@@ -212,5 +213,7 @@ KEY_REQUESTS_PER_MINUTE = env.number("KEY_REQUESTS_PER_MINUTE", 600, low=1)
 KEY_CONCURRENCY = env.number("KEY_CONCURRENCY", 64, low=1)
 ACCOUNT_CONCURRENCY = env.number("ACCOUNT_CONCURRENCY", 256, low=1)
 IP_REQUESTS_PER_MINUTE = env.number("IP_REQUESTS_PER_MINUTE", 1_200, low=1)
+IP_CONCURRENCY = env.number("IP_CONCURRENCY", 256, low=1)
 IP_AUTH_FAILURES_PER_MINUTE = env.number("IP_AUTH_FAILURES_PER_MINUTE", 30, low=1)
 TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, high=10)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_HOPS

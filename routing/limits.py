@@ -27,7 +27,9 @@ BLOCK_S = 900.0
 # An IPv6 customer holds at least a /64: it is the address that counts.
 IPV6_PREFIX = 64
 
-LimitScope = Literal["ip", "key", "key_concurrency", "account_concurrency", "auth"]
+LimitScope = Literal[
+    "ip", "ip_concurrency", "key", "key_concurrency", "account_concurrency", "auth"
+]
 
 
 class RateLimited(Exception):
@@ -86,17 +88,19 @@ class _Rates:
 class Ticket:
     """A running request's place; leave() gives it back, once."""
 
-    __slots__ = ("_account_id", "_key_id")
+    __slots__ = ("_account_id", "_cell", "_key_id")
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, cell: str) -> None:
         self._key_id: int | None = caller.key_id
         self._account_id = caller.account_id
+        self._cell = cell
 
     def leave(self) -> None:
         """Give the place back; later calls do nothing."""
         if self._key_id is not None:
             _down(_key_running, self._key_id)
             _down(_account_running, self._account_id)
+            _down(_ip_running, self._cell)
             self._key_id = None
 
     def __enter__(self) -> Self:
@@ -111,7 +115,7 @@ class Ticket:
         self.leave()
 
 
-def _down(running: dict[int, int], cell: int) -> None:
+def _down(running: dict[Any, int], cell: Any) -> None:
     left = running[cell] - 1
     if left:
         running[cell] = left
@@ -123,6 +127,7 @@ _ips = _Rates()
 _keys = _Rates()
 _key_running: dict[int, int] = {}
 _account_running: dict[int, int] = {}
+_ip_running: dict[str, int] = {}
 
 
 def enter(caller: Caller, ip: str, now: float) -> Ticket:
@@ -136,18 +141,24 @@ def enter(caller: Caller, ip: str, now: float) -> Ticket:
     limit = caller.concurrency_max or settings.ACCOUNT_CONCURRENCY
     if account_running >= limit:
         raise RateLimited(scope="account_concurrency", limit=limit, wait_s=CONCURRENCY_RETRY_S)
+    cell = _network(ip) if ":" in ip else ip
+    ip_running = _ip_running.get(cell, 0)
+    if ip_running >= settings.IP_CONCURRENCY:
+        raise RateLimited(
+            scope="ip_concurrency", limit=settings.IP_CONCURRENCY, wait_s=CONCURRENCY_RETRY_S
+        )
     key_limit = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE
     if (wait_s := _keys.wait_s(key_id, key_limit, now)) > 0:
         raise RateLimited(scope="key", limit=key_limit, wait_s=wait_s)
     ip_limit = settings.IP_REQUESTS_PER_MINUTE
-    cell = _network(ip) if ":" in ip else ip
     if (wait_s := _ips.wait_s(cell, ip_limit, now)) > 0:
         raise RateLimited(scope="ip", limit=ip_limit, wait_s=wait_s)
     _keys.take(key_id, key_limit, now)
     _ips.take(cell, ip_limit, now)
     _key_running[key_id] = running + 1
     _account_running[account_id] = account_running + 1
-    return Ticket(caller)
+    _ip_running[cell] = ip_running + 1
+    return Ticket(caller, cell)
 
 
 def remaining(caller: Caller, now: float) -> int:

@@ -114,6 +114,10 @@ async def identify(request: Request) -> Caller:
 SCOPES = {
     "auth": (Code.AUTH_FAILURES, "Too many wrong API keys came from this network address."),
     "ip": (Code.RATE_LIMITED, "Too many requests a minute came from this network address."),
+    "ip_concurrency": (
+        Code.CONCURRENCY,
+        "Too many requests of this network address run at once.",
+    ),
     "key": (Code.RATE_LIMITED, "This API key's requests a minute are used up."),
     "key_concurrency": (Code.CONCURRENCY, "Too many requests of this API key run at once."),
     "account_concurrency": (Code.CONCURRENCY, "Too many requests of this account run at once."),

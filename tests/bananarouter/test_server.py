@@ -407,7 +407,9 @@ if __name__ == "__main__":
     server.settings.DRAIN_TIMEOUT_S = int(sys.argv[2])
     server.LAST_WORDS_S = 0.3
     server.at_drain_end(lambda: print("deadline", flush=True))
-    sys.exit(server.serve([socket.socket(fileno=int(sys.argv[1]))], "drained:app"))
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    ready = lambda: print("ready", flush=True)
+    sys.exit(server.serve([listening], "drained:app", on_ready=ready))
 """
 
 
@@ -443,7 +445,7 @@ def test_sigterm_lets_requests_finish_and_exits_0(tmp_path):
         assert b"serving;" in answer
         assert b"draining;" in answer
         assert process.wait(10) == 0
-        assert process.stdout.read() == "stopped\n"
+        assert process.stdout.read() == "ready\nstopped\n"
         with pytest.raises(ConnectionRefusedError):
             connect(port)
 
@@ -459,7 +461,7 @@ def test_requests_that_outlive_the_deadline_are_told_and_end(tmp_path):
         assert b"canceled" in read_all(connection)
         assert process.wait(10) == 0
         assert 1 <= time.monotonic() - began < 5
-        assert process.stdout.read() == "deadline\nstopped\n"
+        assert process.stdout.read() == "ready\ndeadline\nstopped\n"
 
 
 @pytest.mark.process
@@ -467,3 +469,4 @@ def test_a_worker_whose_application_does_not_start_exits_with_3(tmp_path):
     source = DRAIN.replace("lifespan.startup.complete", "lifespan.startup.failed")
     with worker(tmp_path, source) as (process, _):
         assert process.wait(20) == 3
+        assert process.stdout.read() == ""

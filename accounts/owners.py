@@ -1,0 +1,57 @@
+"""Users and the accounts that they own."""
+
+import secrets
+
+from allauth.account.models import EmailAddress
+from allauth.utils import generate_unique_username
+from django.db import transaction
+
+from accounts.models import Account, Membership, User
+
+PASSWORD_BYTES = 15
+
+
+@transaction.atomic
+def open_account(user: User, *, is_demo: bool = False) -> Account:
+    """Make an account that a user owns; billing makes its wallet with the first credit."""
+    account = Account.objects.create(name=user.get_full_name()[:80], is_demo=is_demo)
+    Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+    return account
+
+
+@transaction.atomic
+def register(*, email: str) -> User:
+    """Return the user of an address; without one make it, verified, with an unusable password."""
+    email = email.strip().lower()
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User(email=email, username=generate_unique_username([email, "user"]))
+        user.set_unusable_password()
+        user.save()
+    # An operator vouches for the address: allauth looks log-ins and resets up here.
+    EmailAddress.objects.get_or_create(
+        user=user, email=email, defaults={"verified": True, "primary": True}
+    )
+    return user
+
+
+@transaction.atomic
+def own_account(user: User) -> Account:
+    """Return the oldest account that a user owns; make one when there is none."""
+    owned = Account.objects.filter(
+        memberships__user=user, memberships__role=Membership.Role.OWNER, is_demo=False
+    )
+    return owned.order_by("pk").first() or open_account(user)
+
+
+@transaction.atomic
+def make_staff(*, email: str) -> tuple[User, str | None]:
+    """Make the user of an address a superuser; return the password of a user who had none."""
+    user = register(email=email)
+    password = None
+    if not user.has_usable_password():
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        user.set_password(password)
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.save(update_fields=["password", "is_staff", "is_superuser", "is_active"])
+    return user, password
