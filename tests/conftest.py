@@ -6,6 +6,8 @@ import pytest
 
 from tests import servers
 
+pytest.register_assert_rewrite("tests.sdk_contract")
+
 _environ = os.environ  # noqa: TID251 - the backend is chosen before settings exist
 IS_ON_POSTGRESQL = _environ.get("TEST_BACKEND", "sqlite") == "postgresql"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}

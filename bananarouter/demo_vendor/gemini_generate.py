@@ -1,5 +1,6 @@
 """Gemini's generateContent: what goes in, what comes out."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,22 @@ ERRORS = {
     504: "DEADLINE_EXCEEDED",
 }
 TOKENS_EACH_EVENT = 12
+SNAKE = re.compile(r"_([a-z])")
+# Whose insides are the caller's own names.
+FREE = frozenset(
+    {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args",
+     "response"}
+)  # fmt: skip
+
+
+def camel(value: Any) -> Any:
+    """Return the same JSON with camelCase names: Google's parser takes snake_case as well."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {SNAKE.sub(lambda m: m[1].upper(), name): item for name, item in value.items()}
+    return {name: item if name in FREE else camel(item) for name, item in named.items()}
 
 
 def read(body: dict[str, Any], *, model: str, is_stream: bool) -> answers.Prompt:

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-INSTRUCTIONS = re.compile(r"\bdemo:((?:\s*[a-z-]+(?:=[0-9.]+)?)+)", re.IGNORECASE)
+_ONE = r"(?!demo:)[a-z-]+(?:=[0-9.]+)?"
+INSTRUCTIONS = re.compile(rf"\bdemo:\s*({_ONE}(?:[\s,]+{_ONE})*)", re.IGNORECASE)
 INSTRUCTION = re.compile(r"([a-z-]+)(?:=([0-9.]+))?", re.IGNORECASE)
 TOKENS_MAX = 20_000
 SECONDS_MAX = 3_600.0

@@ -77,7 +77,8 @@ def application() -> web.Application:
     app.router.add_post("/v1/embeddings", _guarded(CHAT, _embeddings))
     app.router.add_post("/v1/messages", _guarded(MESSAGES, _messages))
     app.router.add_post("/v1/messages/count_tokens", _guarded(MESSAGES, _count_tokens))
-    app.router.add_post("/v1beta/models/{model}:{verb}", _guarded(GEMINI, _gemini))
+    for version in ("v1", "v1beta"):
+        app.router.add_post(f"/{version}/models/{{model}}:{{verb}}", _guarded(GEMINI, _gemini))
     return app
 
 
@@ -143,6 +144,7 @@ async def _count_tokens(_request: web.Request, body: dict[str, Any]) -> web.Stre
 
 async def _gemini(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
     model, verb = request.match_info["model"], request.match_info["verb"]
+    body = gemini_generate.camel(body)
     if verb == "embedContent":
         return web.json_response(embeddings.gemini(body), headers=LABELED)
     if verb == "batchEmbedContents":
