@@ -2,7 +2,8 @@
 """One command for each job; makes its own environment (standard library only).
 
 python3 dev.py run [--port 8000] [--data-dir DIR]   the gateway, embedded default
-python3 dev.py test [pytest arguments]              the tests
+python3 dev.py test                                 all tests, on SQLite and PostgreSQL
+python3 dev.py test tests/billing -k lease          pytest with these arguments
 python3 dev.py check                                format, lint, types, contracts, migrations, docs
 python3 dev.py bench                                the benchmark table
 python3 dev.py proof                                the slow proofs in full
