@@ -127,6 +127,10 @@ class AnswerReader(abc.ABC):
     def _text_of(self, document: Any) -> Iterator[str]:
         """Tell all generated text of a document."""
 
+    def _text_of_event(self, event: bytes) -> Iterable[str]:
+        document = _parse(self._data(event))
+        return self._text_of(document) if isinstance(document, dict) else ()
+
     def _is_error(self, document: dict[str, Any]) -> bool:
         return bool(document.get("error"))
 
@@ -138,6 +142,7 @@ class AnswerReader(abc.ABC):
         if self._is_over or self.is_complete:
             self.flags.add(Flag.LATE_ERROR)
             return Step.HOLD
+        self._finish = None  # of several choices one may have finished: the answer did not
         self.error = errors.from_vendor(status=200, headers={}, body=data, family=self.family)
         return Step.FAIL
 
@@ -163,9 +168,7 @@ class AnswerReader(abc.ABC):
 
     def _fold(self) -> None:
         for event in self._kept:
-            document = _parse(self._data(event))
-            if isinstance(document, dict):
-                self._collect(self._text_of(document))
+            self._collect(self._text_of_event(event))
         self._kept.clear()
         self._kept_bytes = 0
 

@@ -42,6 +42,8 @@ class Flag(enum.StrEnum):
     UNKNOWN_TIER = "unknown_tier"  # priced as standard
     UNKNOWN_FINISH = "unknown_finish"
     LATE_ERROR = "late_error"  # an error after the finish: the answer was complete
+    UNPRICED = "unpriced"  # a class or tier without a rate: priced like its side
+    OVER_HOLD = "over_hold"  # the cost was cut down to the hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """Reads answers of OpenAI's Chat Completions, and of the many who speak it (pure)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from billing.usage import UnitClass, Usage
 from routing.dialects.base import Quirks
@@ -26,12 +28,14 @@ FINISHES = {
 
 # Chunks that billing must read: usage, a finish, an error, anything that a bare chunk has not.
 _MARK = re.compile(
-    rb'"(?:usage|finish_reason)"\s*:(?!\s*null)|"error"'
-    rb'|"(?:tool_calls|annotations|function_call)"\s*:\s*[\[{]\s*["{]|"refusal"\s*:\s*"'
+    rb'"(?:usage"\s*:(?!\s*null)|finish_reason"\s*:(?!\s*null)|error"'
+    rb'|tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{|annotations"\s*:\s*\[\s*\{'
+    rb'|refusal"\s*:\s*"[^"])'
 )
 # The same when calls were seen already: pieces of their arguments need no reading.
 _MARK_OF_CALLS = re.compile(
-    rb'"(?:usage|finish_reason)"\s*:(?!\s*null)|"error"|"annotations"\s*:\s*\[\s*\{'
+    rb'"(?:usage"\s*:(?!\s*null)|finish_reason"\s*:(?!\s*null)|error"'
+    rb'|annotations"\s*:\s*\[\s*\{)'
 )
 _DONE = b"[DONE]"
 
@@ -46,6 +50,30 @@ _CONTENT = (
     "images",
     "reasoning_details",
 )
+
+
+class _Delta(msgspec.Struct, gc=False):
+    """What most chunks bring; a type that does not fit sends the chunk the long way."""
+
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: None = None
+    function_call: None = None
+    refusal: None = None
+    audio: None = None
+    reasoning_details: msgspec.Raw | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice]
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 class ChatReader(AnswerReader):
@@ -191,6 +219,18 @@ class ChatReader(AnswerReader):
             searches=self._searches,
             flags=self.flags,
         )
+
+    def _text_of_event(self, event: bytes) -> Iterable[str]:
+        try:
+            deltas = [choice.delta for choice in _decode_chunk(self._data(event)).choices]
+        except msgspec.DecodeError:
+            return super()._text_of_event(event)
+        thoughts = [delta.reasoning_content or delta.reasoning for delta in deltas]
+        if any(d.reasoning_details and not t for d, t in zip(deltas, thoughts, strict=True)):
+            return super()._text_of_event(event)
+        return [
+            text for d, t in zip(deltas, thoughts, strict=True) for text in (d.content, t) if text
+        ]
 
     def _text_of(self, document: Any) -> Iterator[str]:
         for choice in dicts(mapping(document).get("choices")):
