@@ -7,8 +7,10 @@ card in force at its own start. The markup is applied here, when a card is made.
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from billing import models
 from billing.pricing import Rate, RateCard
@@ -19,6 +21,14 @@ PPM = 1_000_000
 # A card that must follow another of the same moment starts this much later.
 TICK = dt.timedelta(microseconds=1)
 ROWS_PER_STATEMENT = 500
+COLUMNS = (
+    "unit_class",
+    "unit",
+    "tier_from",
+    "service_tier",
+    "nusd_per_unit",
+    "vendor_nusd_per_unit",
+)
 
 
 class NoCard(LookupError):
@@ -38,6 +48,8 @@ class Proposal:
 # Cards of each endpoint, latest first. Replaced as a whole, never changed.
 _Book = Mapping[str, tuple[tuple[dt.datetime, RateCard], ...]]
 _book: _Book = {}
+# Every card read so far: rows are immutable, so each is read once in the life of a process.
+_cards: Mapping["_Head", RateCard] = {}
 
 
 def card_for(endpoint_slug: str, *, at: dt.datetime) -> RateCard:
@@ -50,8 +62,14 @@ def card_for(endpoint_slug: str, *, at: dt.datetime) -> RateCard:
 
 def load() -> None:
     """Read all cards into memory; readers see the old book or the new one, never a mix."""
-    global _book  # noqa: PLW0603 - the one swap of an immutable book
-    _book = _read()
+    global _book, _cards  # noqa: PLW0603 - the one swap of an immutable book
+    heads = _heads(models.RateCard.objects.all())
+    read = _read_cards({head.id: head for head in heads if head not in _cards})
+    _cards = {head: _cards.get(head) or read[head.id] for head in heads}
+    book: dict[str, list[tuple[dt.datetime, RateCard]]] = {}
+    for head in heads:
+        book.setdefault(head.endpoint, []).append((head.valid_from, _cards[head]))
+    _book = {endpoint: tuple(dated) for endpoint, dated in book.items()}
 
 
 def propose(
@@ -75,20 +93,22 @@ def propose_all(proposals: Sequence[Proposal], *, markup_ppm: int) -> list[model
     """
     if markup_ppm < 0:
         raise ValueError("a negative markup sells below cost")
-    endpoints = {proposal.endpoint for proposal in proposals}
+    rows: list[models.RateCard] = []
+    wanted: list[tuple[Rate, ...]] = []
+    # By identity: thousands of proposals share one tuple of rates.
+    marked: dict[int, tuple[tuple[Rate, ...], frozenset[Rate]]] = {}
     with transaction.atomic():
-        book = {slug: list(cards) for slug, cards in _read(endpoints).items()}
-        rows: list[models.RateCard] = []
-        wanted: list[tuple[Rate, ...]] = []
+        dated = _dated({proposal.endpoint for proposal in proposals})
         for proposal in sorted(proposals, key=lambda p: p.valid_from):
-            cards = book.setdefault(proposal.endpoint, [])
-            marked = _marked_up(proposal.rates, markup_ppm)
-            moment = _place(cards, marked, proposal.valid_from)
+            if id(proposal.rates) not in marked:
+                own = _marked_up(proposal.rates, markup_ppm)
+                marked[id(proposal.rates)] = own, frozenset(own)
+            own, as_set = marked[id(proposal.rates)]
+            moment = _place(dated.setdefault(proposal.endpoint, {}), as_set, proposal.valid_from)
             if moment is None:
                 continue
-            card = RateCard.of(card_id=0, endpoint=proposal.endpoint, rates=marked)
-            cards.append((moment, card))
-            cards.sort(key=lambda dated: dated[0], reverse=True)
+            dated[proposal.endpoint][moment] = as_set
+            wanted.append(own)
             rows.append(
                 models.RateCard(
                     plan=PLAN,
@@ -98,7 +118,6 @@ def propose_all(proposals: Sequence[Proposal], *, markup_ppm: int) -> list[model
                     source=proposal.source,
                 )
             )
-            wanted.append(marked)
         _insert(rows, wanted)
     return rows
 
@@ -115,20 +134,15 @@ def scheduled(endpoints: Iterable[str], *, after: dt.datetime) -> Mapping[str, l
 
 
 def _place(
-    cards: Sequence[tuple[dt.datetime, RateCard]], rates: tuple[Rate, ...], at: dt.datetime
+    dated: Mapping[dt.datetime, frozenset[Rate]], rates: frozenset[Rate], at: dt.datetime
 ) -> dt.datetime | None:
     """Return from when a card of these rates must begin; None when it changes nothing."""
-    current = next((card for moment, card in cards if moment <= at), None)
-    if current is not None and _flat(current) == frozenset(rates):
-        return None
-    taken = {moment for moment, _ in cards}
-    while at in taken:
+    while at + TICK in dated:  # a card that was superseded at the same moment
         at += TICK
-    return at
-
-
-def _flat(card: RateCard) -> frozenset[Rate]:
-    return frozenset(rate for tiers in card.rates.values() for rate in tiers)
+    latest = max((moment for moment in dated if moment <= at), default=None)
+    if latest is not None and dated[latest] == rates:
+        return None
+    return at + TICK if at in dated else at
 
 
 def _marked_up(rates: Iterable[Rate], markup_ppm: int) -> tuple[Rate, ...]:
@@ -156,59 +170,82 @@ def _insert(rows: Sequence[models.RateCard], rates: Sequence[tuple[Rate, ...]]) 
         for row, own in zip(rows, rates, strict=True)
         for rate in own
     ]
-    # One prepared statement: thousands of models bring a hundred thousand rates.
-    columns = (
-        "card_id", "unit_class", "unit", "tier_from", "service_tier",
-        "nusd_per_unit", "vendor_nusd_per_unit",
-    )  # fmt: skip
     table = models.Rate._meta.db_table
+    # One prepared statement: thousands of models bring a hundred thousand rates.
     statement = (
-        f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - our own names
-        f"VALUES ({', '.join(['%s'] * len(columns))})"
+        f"INSERT INTO {table} (card_id, {', '.join(COLUMNS)}) "  # noqa: S608 - our own names
+        f"VALUES ({', '.join(['%s'] * (1 + len(COLUMNS)))})"
     )
     if values:
         with connection.cursor() as cursor:
             cursor.executemany(statement, values)
 
 
-def _read(endpoints: set[str] | None = None) -> _Book:
-    cards = models.RateCard.objects.filter(plan=PLAN)
-    rates = models.Rate.objects.filter(card__plan=PLAN)
-    if endpoints is not None and len(endpoints) <= ROWS_PER_STATEMENT:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    id: int
+    endpoint: str
+    valid_from: dt.datetime
+
+
+def _heads(cards: QuerySet[models.RateCard]) -> list[_Head]:
+    """Return the cards without their rates, latest first."""
+    rows = cards.filter(plan=PLAN).order_by("-valid_from", "-id")
+    return [_Head(*row) for row in rows.values_list("id", "endpoint", "valid_from")]
+
+
+def _dated(endpoints: set[str]) -> dict[str, dict[dt.datetime, frozenset[Rate]]]:
+    """Read what these endpoints cost, and from when."""
+    cards = models.RateCard.objects.all()
+    if len(endpoints) <= ROWS_PER_STATEMENT:
         cards = cards.filter(endpoint__in=endpoints)
-        rates = rates.filter(card__endpoint__in=endpoints)
-    own: dict[int, list[Rate]] = {}
-    shared: dict[tuple[object, ...], Rate] = {}
-    for card_id, *values in rates.values_list(
-        "card_id", "unit_class", "unit", "tier_from", "service_tier",
-        "nusd_per_unit", "vendor_nusd_per_unit",
-    ).iterator(chunk_size=10_000):  # fmt: skip
+    heads = {head.id: head for head in _heads(cards) if head.endpoint in endpoints}
+    dated: dict[str, dict[dt.datetime, frozenset[Rate]]] = {}
+    sets: dict[int, frozenset[Rate]] = {}
+    for card_id, card in _read_cards(heads).items():
+        head = heads[card_id]
+        # Equal cards share one mapping of rates, so one set serves them all.
+        shared = sets.get(id(card.rates))
+        if shared is None:
+            shared = frozenset(rate for tiers in card.rates.values() for rate in tiers)
+            sets[id(card.rates)] = shared
+        dated.setdefault(head.endpoint, {})[head.valid_from] = shared
+    return dated
+
+
+def _read_cards(heads: Mapping[int, _Head]) -> dict[int, RateCard]:
+    """Read the rates of these cards; equal rates are one object, and so are equal tables."""
+    if not heads:
+        return {}
+    own: dict[int, list[Rate]] = {card_id: [] for card_id in heads}
+    known: dict[tuple[object, ...], Rate] = {}
+    rows = models.Rate.objects.filter(card_id__gte=min(heads), card_id__lte=max(heads))
+    for card_id, *values in rows.values_list("card_id", *COLUMNS).iterator(chunk_size=10_000):
+        if card_id not in own:
+            continue
         key = tuple(values)
-        rate = shared.get(key)
+        rate = known.get(key)
         if rate is None:
-            rate = shared[key] = _rate(values)
-        own.setdefault(card_id, []).append(rate)
-    book: dict[str, list[tuple[dt.datetime, RateCard]]] = {}
-    alike: dict[tuple[Rate, ...], RateCard] = {}
-    for card_id, endpoint, moment in cards.order_by("-valid_from", "-id").values_list(
-        "id", "endpoint", "valid_from"
-    ):
-        rows = tuple(own.get(card_id, ()))
-        like = alike.get(rows)
-        if like is None:
-            like = alike[rows] = RateCard.of(card_id=card_id, endpoint=endpoint, rates=rows)
-        card = replace(like, id=card_id, endpoint=endpoint)
-        book.setdefault(endpoint, []).append((moment, card))
-    return {endpoint: tuple(dated) for endpoint, dated in book.items()}
+            rate = known[key] = _rate(values)
+        own[card_id].append(rate)
+    tables: dict[tuple[int, ...], RateCard] = {}
+    cards: dict[int, RateCard] = {}
+    for card_id, rates in own.items():
+        alike = tuple(sorted(id(rate) for rate in rates))
+        if alike not in tables:
+            tables[alike] = RateCard.of(card_id=card_id, endpoint="", rates=rates)
+        endpoint = heads[card_id].endpoint
+        cards[card_id] = RateCard(id=card_id, endpoint=endpoint, rates=tables[alike].rates)
+    return cards
 
 
-def _rate(values: Sequence[object]) -> Rate:
+def _rate(values: Sequence[Any]) -> Rate:
     unit_class, unit, tier_from, service_tier, price, vendor_price = values
     return Rate(
-        unit_class=UnitClass(str(unit_class)),
-        unit=Unit(str(unit)),
-        tier_from=int(str(tier_from)),
-        service_tier=str(service_tier),
-        nusd_per_unit=int(str(price)),
-        vendor_nusd_per_unit=int(str(vendor_price)),
+        unit_class=UnitClass(unit_class),
+        unit=Unit(unit),
+        tier_from=tier_from,
+        service_tier=service_tier,
+        nusd_per_unit=price,
+        vendor_nusd_per_unit=vendor_price,
     )

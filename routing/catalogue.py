@@ -15,7 +15,7 @@ from django.db import Error, transaction
 from accounts import changes
 from accounts.models import Change
 from billing import rates
-from routing import credentials, models, vendor_files
+from routing import credentials, model_names, models, vendor_files
 from routing.surfaces import Family
 from routing.vendor_files import Vendor
 
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 READ_TRIES = 3
 READ_PAUSE_S = 0.25
-DATED = re.compile(r"(?P<name>.+?)[-@](?P<date>20\d{6}|20\d\d-\d\d-\d\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +88,13 @@ class Snapshot:
     def resolve(self, name: str) -> Model | None:
         """Find a model by its canonical name, an alias, or the vendor's bare or dated name."""
         found = self._exact(name)
-        if found is not None:
-            return found
-        # Gemini's `models/x`, and Vertex' `publishers/google/models/x`.
-        if "models/" in name:
-            head, _, tail = name.rpartition("models/")
-            if not head or head.startswith(("publishers/", "projects/")):
-                return self.resolve(tail)
-        dated = DATED.fullmatch(name)
-        return self._exact(dated["name"]) if dated else None
+        if found is None:
+            name = model_names.bare(name)
+            found = self._exact(name)
+        if found is None:
+            undated = model_names.undated(name)
+            found = self._exact(undated) if undated else None
+        return found
 
     def _exact(self, name: str) -> Model | None:
         return self.models.get(name) or self.aliases.get(name)
@@ -263,11 +260,9 @@ def _undated(named: Mapping[str, Model]) -> Mapping[str, Model]:
     """Return the names that dated names have without their date; of several, the latest's."""
     found: dict[str, tuple[str, Model]] = {}
     for name, model in named.items():
-        dated = DATED.fullmatch(name)
-        if dated:
-            date = dated["date"].replace("-", "")
-            if date > found.get(dated["name"], ("",))[0]:
-                found[dated["name"]] = (date, model)
+        undated = model_names.undated(name)
+        if undated and model_names.date_of(name) > found.get(undated, ("",))[0]:
+            found[undated] = (model_names.date_of(name), model)
     return {name: model for name, (_, model) in found.items() if name not in named}
 
 
