@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # generic for the type checker only
     UserBase = DjangoUserAdmin[User]
     KeyForm = forms.ModelForm[ApiKey]
     ReadOnlyBase = admin.ModelAdmin[Any]
+    CreationForm = AdminUserCreationForm[User]
 else:
+    CreationForm = AdminUserCreationForm
     AccountBase = KeyBase = MembershipBase = ReadOnlyBase = admin.ModelAdmin
     MembershipsBase = admin.TabularInline
     UserBase = DjangoUserAdmin
@@ -42,7 +44,7 @@ class ReadOnly(ReadOnlyBase):
         return False
 
 
-class NewUser(AdminUserCreationForm):
+class NewUser(CreationForm):
     """The form that adds a user: with an address, which is how people log in."""
 
     class Meta(AdminUserCreationForm.Meta):

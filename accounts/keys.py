@@ -36,7 +36,6 @@ __all__ = [
     "derive_demo",
     "disable",
     "find",
-    "forget",
     "mint",
     "mint_demo",
     "revoke",
@@ -75,11 +74,6 @@ def connect(listener: changes.Listener) -> None:
     """Let the change listener forget what changed."""
     listener.subscribe(Change.Topic.KEY, _cache.drop_key)
     listener.subscribe(Change.Topic.ACCOUNT, _cache.drop_account)
-
-
-def forget() -> None:
-    """Empty this worker's cache."""
-    _cache.clear()
 
 
 def cached(text: str, *, source_ip: str, now: float) -> Caller | None:
