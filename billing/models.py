@@ -152,9 +152,7 @@ class Budget(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["api_key", "period"], name="budget_key_period_unique"
-            ),
+            models.UniqueConstraint(fields=["api_key", "period"], name="budget_key_period_unique"),
             models.CheckConstraint(condition=Q(leased_nusd__gte=0), name="budget_leased_gte_0"),
             models.CheckConstraint(condition=Q(spent_nusd__gte=0), name="budget_spent_gte_0"),
         ]

@@ -93,9 +93,7 @@ def cost(usage: Usage, card: RateCard) -> Cost:
     for unit_class, quantity in usage.quantities.items():
         if quantity == 0:
             continue
-        rate = card.rate(
-            unit_class, prompt_tokens=prompt_tokens, service_tier=usage.service_tier
-        )
+        rate = card.rate(unit_class, prompt_tokens=prompt_tokens, service_tier=usage.service_tier)
         things = quantity * PER_THING[rate.unit]
         price += things * rate.nusd_per_unit
         vendor += things * rate.vendor_nusd_per_unit
