@@ -97,7 +97,6 @@ _STATUS_OF_WORD: Mapping[str, int] = {
 }
 _OUR_FAULT_STATUSES = frozenset({401, 402, 403, 407, 434, 435})
 _BY_STATUS: Mapping[int, Code] = {
-    404: Code.UPSTREAM_MODEL,
     405: Code.UPSTREAM_MODEL,
     410: Code.UPSTREAM_MODEL,
     408: Code.UPSTREAM_TIMEOUT,
@@ -111,6 +110,7 @@ _BY_STATUS: Mapping[int, Code] = {
 # Statuses of a request that is the caller's own to mend.
 _REQUEST_FAULTS: Mapping[int, Code] = {
     400: Code.VENDOR_REFUSED,
+    404: Code.VENDOR_REFUSED,
     409: Code.VENDOR_REFUSED,
     413: Code.VENDOR_TOO_LARGE,
     422: Code.VENDOR_REFUSED,
@@ -193,6 +193,8 @@ def _classify_request(facts: _Facts, status: int) -> Code:
         return image
     if _DOWNLOAD_TEXT.search(facts.message):
         return Code.IMAGE_DOWNLOAD
+    if status == 404 and facts.param in (None, "model"):
+        return Code.UPSTREAM_MODEL  # any other 404 is about something that the request names
     return _REQUEST_FAULTS.get(status, Code.UPSTREAM_ERROR)
 
 

@@ -134,13 +134,14 @@ def _read_input(given: Any, tally: Tally) -> None:
     if type(given) is not list:
         fields.refuse_type(given, "a string or an array", "input")
     for index, item in enumerate(given):
-        _read_item(fields.entry(item, f"input[{index}]"), f"input[{index}]", tally)
+        if type(item) is not dict:
+            fields.refuse_type(item, "an object", f"input[{index}]")
+        if item.get("type") not in _PLAIN_ITEMS:
+            _read_item(item, f"input[{index}]", tally)
 
 
 def _read_item(item: dict[str, Any], param: str, tally: Tally) -> None:
     kind = item.get("type")
-    if kind in _PLAIN_ITEMS:
-        return
     if kind in _OUTPUT_ITEMS:
         _read_output(item.get("output"), f"{param}.output", tally)
     elif kind == "message" or (kind is None and "role" in item):
@@ -169,13 +170,14 @@ def _read_parts(parts: Any, param: str, tally: Tally) -> None:
     if type(parts) is not list:
         fields.refuse_type(parts, "a string or an array", param)
     for number, part in enumerate(parts):
-        _read_part(fields.entry(part, f"{param}[{number}]"), f"{param}[{number}]", tally)
+        if type(part) is not dict:
+            fields.refuse_type(part, "an object", f"{param}[{number}]")
+        if part.get("type") not in _TEXT_PARTS:
+            _read_part(part, f"{param}[{number}]", tally)
 
 
 def _read_part(part: dict[str, Any], param: str, tally: Tally) -> None:
     kind = part.get("type")
-    if kind in _TEXT_PARTS:
-        return
     fields.refuse_set(part, ("file_id",), f"{param}.")
     if kind in ("input_image", "computer_screenshot"):
         tally.image(part.get("image_url"), f"{param}.image_url")
