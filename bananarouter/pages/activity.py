@@ -57,7 +57,16 @@ def two_days(account_id: int, *, today: dt.date) -> tuple[Day, Day]:
             completion_tokens=Sum(F("output_tokens") + F("reasoning_tokens")),
         )
     )
-    days = {row.pop("is_today"): Day(**row) for row in rows}
+    days = {
+        row["is_today"]: Day(
+            requests=row["requests"],
+            errors=row["errors"],
+            spent_nusd=row["spent_nusd"] or 0,
+            prompt_tokens=row["prompt_tokens"] or 0,
+            completion_tokens=row["completion_tokens"] or 0,
+        )
+        for row in rows
+    }
     return days.get(1, Day()), days.get(0, Day())
 
 
@@ -91,13 +100,9 @@ def latest(account_id: int, filters: Filters, *, rows_max: int = PAGE_ROWS) -> l
 def models_used(account_id: int) -> list[str]:
     """Return the models of the latest requests, by name."""
     rows = RequestLog.objects.filter(account_id=account_id).order_by("-request_id")
-    return sorted({model for model in rows.values_list("model", flat=True)[:MODELS_FROM_ROWS] if model})
-
-
-def key_labels(rows: Collection[RequestLog]) -> dict[int, ApiKey]:
-    """Return the keys of these requests that still exist, by id; at most one query."""
-    ids = {row.api_key_id for row in rows if row.api_key_id is not None}
-    return ApiKey.objects.in_bulk(ids) if ids else {}
+    return sorted(
+        {model for model in rows.values_list("model", flat=True)[:MODELS_FROM_ROWS] if model}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +131,14 @@ class Story:
 def story(request_id: uuid.UUID, *, account_ids: Collection[int]) -> Story:
     """Tell the story of a request of one of these accounts. Raises: RequestLog.DoesNotExist."""
     row = RequestLog.objects.get(request_id=request_id, account_id__in=account_ids)
-    charge = billing.Charge.objects.filter(
-        request_id=request_id, wallet_id__in=account_ids
-    ).first()
+    charge = billing.Charge.objects.filter(request_id=request_id, wallet_id__in=account_ids).first()
     attempts = billing.Attempt.objects.filter(request_id=request_id).order_by("n")
     lines, is_itemized = _itemize(row, charge)
     return Story(
         row=row,
         charge=charge,
         attempts=list(attempts),
-        key=ApiKey.objects.filter(pk=row.api_key_id, account__in=account_ids).first(),
+        key=ApiKey.objects.filter(pk=row.api_key_id or 0, account__in=account_ids).first(),
         lines=lines,
         is_itemized=is_itemized,
     )

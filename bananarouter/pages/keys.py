@@ -19,7 +19,7 @@ from bananarouter.pages import first_call
 from bananarouter.pages.shell import Page, of, origin
 from billing import budgets
 from billing.models import Budget
-from billing.money import USD, BadAmount, parse_usd
+from billing.money import USD, BadAmount, NanoUSD, parse_usd
 from routing.models import Model, ModelAlias
 
 LIMIT_NUSD_MAX = 1_000_000 * USD
@@ -40,7 +40,9 @@ class Create(forms.Form):
         label=_("Money limit in US dollars"),
         required=False,
         max_length=24,
-        help_text=_("In total, not each month. The key stops there. Empty: only your balance limits it."),
+        help_text=_(
+            "In total, not each month. The key stops there. Empty: only your balance limits it."
+        ),
         widget=forms.TextInput(
             attrs={"inputmode": "decimal", "placeholder": "5.00", "autocomplete": "off"}
         ),
@@ -70,7 +72,7 @@ class Create(forms.Form):
         try:
             limit_nusd = parse_usd(text)
         except BadAmount:
-            limit_nusd = 0
+            limit_nusd = NanoUSD(0)
         if not 0 < limit_nusd <= LIMIT_NUSD_MAX:
             raise forms.ValidationError(
                 _("Write an amount above 0 and up to 1,000,000, like 5 or 0.50.")
@@ -101,7 +103,7 @@ class Create(forms.Form):
         for pattern in patterns:
             if not _PATTERN(pattern):
                 raise forms.ValidationError(
-                    _("“%(pattern)s” cannot be a model’s name.") % {"pattern": pattern}
+                    _("“%(pattern)s” cannot name a model.") % {"pattern": pattern}
                 )
         return _canonical(patterns)
 
@@ -111,7 +113,9 @@ def _canonical(patterns: list[str]) -> list[str]:
     names = [pattern for pattern in patterns if not pattern.endswith("*")]
     if not names:
         return patterns
-    known = {slug: slug for slug in Model.objects.filter(slug__in=names).values_list("slug", flat=True)}
+    known = {
+        slug: slug for slug in Model.objects.filter(slug__in=names).values_list("slug", flat=True)
+    }
     aliases = ModelAlias.objects.filter(name__in=names).values_list("name", "model__slug")
     known |= {name: slug for name, slug in aliases if name not in known}
     for name in names:

@@ -99,9 +99,9 @@ class Request(Page):
     template_name = "request.html"
     nav = "requests"
 
-    def get_context_data(self, *, request_id: uuid.UUID, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         try:
-            story = activity.story(request_id, account_ids=self.account_ids)
+            story = activity.story(kwargs.pop("request_id"), account_ids=self.account_ids)
         except RequestLog.DoesNotExist as error:
             raise Http404 from error
         return super().get_context_data(

@@ -55,10 +55,10 @@ class Shell:
 
 def of(request: HttpRequest) -> Shell:
     """Return the request's one shell."""
-    found: Shell | None = getattr(request, "_shell", None)
+    found: Shell | None = getattr(request, "shell", None)
     if found is None:
         found = Shell(request)
-        request._shell = found  # type: ignore[attr-defined]
+        request.shell = found  # type: ignore[attr-defined]
     return found
 
 

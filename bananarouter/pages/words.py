@@ -70,7 +70,7 @@ OUTCOMES: dict[str, Words] = {
     Attempt.Outcome.RATE_LIMITED: _("too busy (rate limit)"),
     Attempt.Outcome.VENDOR_ERROR: _("failed"),
     Attempt.Outcome.AUTH_REFUSED: _("refused our credential"),
-    Attempt.Outcome.ABANDONED: _("left, since the request had ended"),
+    Attempt.Outcome.ABANDONED: _("given up, since the request had ended"),
 }
 
 FAILURES: dict[Words, tuple[Code, ...]] = {
@@ -95,9 +95,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
         Code.UNPRICED,
         Code.UNBOUNDED,
     ),
-    _("This model cannot be reached in the protocol of this API. Use the protocol of its vendor."): (
-        Code.WRONG_PROTOCOL,
-    ),
+    _(
+        "This model cannot be reached in the protocol of this API. Use the protocol of its vendor."
+    ): (Code.WRONG_PROTOCOL,),
     _("The key cannot be used: missing, unknown, expired or revoked. Make a new one under Keys."): (
         Code.MISSING_KEY,
         Code.INVALID_KEY,
@@ -118,7 +118,7 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
         Code.IN_FLIGHT,
     ),
     _("The key has reached its money limit. Make a key with a higher one."): (Code.KEY_LIMIT,),
-    _("The request’s own cost limit was reached."): (Code.COST_CAP,),
+    _("The cost limit that the request itself set was reached."): (Code.COST_CAP,),
     _("There is no such model or address here. Check its name."): (
         Code.MODEL_NOT_FOUND,
         Code.NOT_FOUND,

@@ -7,9 +7,9 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField
+from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.templatetags.static import static
 
 from bananarouter.pages import words
 from billing.money import decimal_usd, display_usd
@@ -61,7 +61,7 @@ def latest_day(expires_at: dt.datetime) -> dt.date:
 def duration(milliseconds: int | None) -> str:
     """Write a duration with its unit: `420 ms`, `1.24 s`, `2 min 5 s`."""
     if milliseconds is None:
-        return "–"
+        return ""
     if milliseconds < 1_000:
         return f"{milliseconds} ms"
     if milliseconds < 60_000:
@@ -92,6 +92,12 @@ def tokens_out(row: RequestLog) -> int:
 def served(endpoint: str | None) -> str:
     """Return the model of an endpoint's slug, which is `<channel>:<model>`."""
     return (endpoint or "").partition(":")[2]
+
+
+@register.filter
+def result_name(row: RequestLog) -> str:
+    """Name how a request ended: its error code, else its finish reason."""
+    return row.error_code or row.finish_reason or ""
 
 
 @register.filter
