@@ -86,7 +86,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "BananaRouter <contact@banan
 
 # Files
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None  # whitenoise serves the files where they stand: nothing is collected
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -197,6 +197,7 @@ LEASE_TTL_S = env.number("LEASE_TTL_S", 30, low=1, high=600)
 LEASE_ROTATION_S = env.number("LEASE_ROTATION_S", 15, low=1, high=600)
 LEASE_SLICE_NUSD_MAX = env.number("LEASE_SLICE_NUSD_MAX", 2_000_000_000)
 SPOOL_BYTES_MAX = env.number("SPOOL_BYTES_MAX", 64 << 20)
+ABANDONED_NUSD_PER_DAY = env.number("ABANDONED_NUSD_PER_DAY", 1_000_000_000)
 GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
 MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
 
