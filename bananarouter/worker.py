@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts import keys
 from accounts.changes import Listener
+from bananarouter import server
 from billing import bank
 from logs import recorder
 from routing import catalogue, pulse, tokenizer, upstream
@@ -29,6 +30,7 @@ class Life:
         self._listener.start()
         tokenizer.warm()
         pulse.start()
+        server.at_drain_end(pulse.end_all)
 
     async def stop(self) -> None:
         """Give everything back; running requests have ended."""

@@ -1,16 +1,17 @@
 """Whether a request can be paid: its upper bound, the hold, and the limit it is cut down to."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from billing.leases import Grant
 from django.conf import settings
 
 from accounts.keys import Caller
 from accounts.timeids import moment
 from billing import bank, leases, pricing, rates
+from billing.leases import Grant
 from billing.pricing import MissingRate, RateCard
 from billing.usage import OUTPUT_CLASSES
 from routing import tokenizer
@@ -28,6 +29,7 @@ TOKENIZER_MARGIN_PERCENT = 110
 # Message framing and the like, on top of the counted text.
 COUNTED_PREAMBLE_TOKENS = 200
 MTOK = 1_000_000
+COUNT_INLINE_CHARS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +213,7 @@ async def _fit(
     budget = short.available_nusd if short else terms.bound()
     if wish.cost_nusd_max is not None:
         budget = min(budget, wish.cost_nusd_max)
-    prompt = _counted_prompt(inbound, terms.demand)
+    prompt = await _counted_prompt(inbound, terms.demand)
     limit = None
     if terms.bound(prompt=prompt) > budget:
         limit = terms.output_for(budget, prompt=prompt)
@@ -226,11 +228,14 @@ async def _fit(
     return Admission(grant=grant, cards=terms.cards, output_limit=limit)
 
 
-def _counted_prompt(inbound: Inbound, demand: Demand) -> int | None:
+async def _counted_prompt(inbound: Inbound, demand: Demand) -> int | None:
     """Count the prompt where all of it is text; None where its bytes must bound it."""
     if demand.images or demand.has_remote_content:
         return None
-    counted = tokenizer.count(inbound.raw.decode(errors="replace"))
+    text = inbound.raw.decode(errors="replace")
+    # A long prompt is counted beside the loop, which must not stand still.
+    counting = tokenizer.count(text) if len(text) < COUNT_INLINE_CHARS else None
+    counted = await asyncio.to_thread(tokenizer.count, text) if counting is None else counting
     return counted * TOKENIZER_MARGIN_PERCENT // 100 + COUNTED_PREAMBLE_TOKENS
 
 

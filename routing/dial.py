@@ -5,9 +5,9 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from billing.charges import AttemptRow
 from django.conf import settings
 
+from billing.charges import AttemptRow
 from billing.models import Attempt
 from routing import catalogue, dialects, errors, readers, upstream
 from routing.catalogue import Endpoint
@@ -42,12 +42,12 @@ class Log:
 
     rows: list[AttemptRow] = field(default_factory=list)
 
-    def note(self, endpoint: Endpoint, outcome: Outcome, *, vendor_cost_nusd: int = 0) -> None:
+    def note(self, endpoint: Endpoint, outcome: str, *, vendor_cost_nusd: int = 0) -> None:
         """Add one dial."""
         row = AttemptRow(
             n=len(self.rows) + 1,
             endpoint=endpoint.slug,
-            outcome=outcome.value,
+            outcome=str(outcome),
             vendor_cost_nusd=vendor_cost_nusd,
         )
         self.rows.append(row)

@@ -33,6 +33,7 @@ class Cut(enum.StrEnum):
     SLOW_READER = "slow_reader"
     FENCE = "fence"
     OVERFLOW = "overflow"
+    RESTART = "restart"
 
 
 class Flow:
@@ -101,18 +102,20 @@ class Flow:
         dialed = await self._answered()
         job, reader, answer = self._job, dialed.reader, dialed.answer
         if dialed.body:  # a vendor that answers a stream request with one JSON body
-            await self._pass(dialed.body)
+            self._held.append(dialed.body)
             return Ending.WHOLE
         job.exchange.note_first_byte()
         await self._take(dialed.events)
-        while not self._is_over:
-            chunk = await answer.chunk() if not reader.finish else await self._afterthought(dialed)
+        while not self._is_over and not reader.is_complete:
+            chunk = await answer.chunk() if not self._held else await self._afterthought(dialed)
             if not chunk:
                 break
             self._beats += 1
             await self._take(
                 [(event, reader.read_event(event)) for event in dialed.splitter.feed(chunk)]
             )
+        if rest := dialed.splitter.rest():
+            await self._take([(rest, reader.read_event(rest))])
         reader.end()
         if job.watch.gone:
             return Ending.DRAINED
@@ -127,9 +130,8 @@ class Flow:
 
     async def _afterthought(self, dialed: Dialed) -> bytes:
         """Read what may follow the finish: usage, `[DONE]`, late metadata."""
-        if dialed.reader.is_final:
-            return b""
-        wait_s = AFTERTHOUGHT_S if dialed.reader.is_complete else settings.GAP_TIMEOUT_S
+        has_usage = dialed.reader.is_usage_final
+        wait_s = AFTERTHOUGHT_S if has_usage else float(settings.GAP_TIMEOUT_S)
         try:
             async with asyncio.timeout(wait_s):
                 return await dialed.answer.chunk()
@@ -183,6 +185,10 @@ class Flow:
             self._stop(Cut.DEADLINE)
         elif self._quiet_ticks % KEEPALIVE_S == KEEPALIVE_S - 1:
             self._keep_alive()
+
+    def restart(self) -> None:
+        """End the stream: the server goes down."""
+        self._stop(Cut.RESTART)
 
     def _stop(self, cut: Cut) -> None:
         if self._cut is None and self._task is not None:
@@ -246,7 +252,7 @@ class Flow:
         job, reader = self._job, dialed.reader
         if self._send is None:
             return
-        if is_settled and self._held and reader.finish is not None:
+        if is_settled and self._held and (reader.finish is not None or reader.is_complete):
             await self._send(part(b"".join(self._held)))
         if is_settled and reader.is_complete and reader.error is None:
             return
@@ -269,10 +275,9 @@ class Flow:
     def _cut_error(self) -> RelayError | None:
         if self._cut is None:
             return None
-        code = Code.SLOW_READER if self._cut is Cut.SLOW_READER else Code.DEADLINE
         return RelayError(
-            code=code,
-            message="The stream was ended: it stood still or ran too long. "
+            code=_CUT_CODES.get(self._cut, Code.DEADLINE),
+            message="The stream was ended: it stood still, ran too long, or the server restarts. "
             "What was delivered is charged.",
         )
 
@@ -284,6 +289,11 @@ class Flow:
             self._dialed.answer.leave()
 
 
+_CUT_CODES = {
+    Cut.SLOW_READER: Code.SLOW_READER,
+    Cut.OVERFLOW: Code.UPSTREAM_INVALID,
+    Cut.RESTART: Code.SERVER_RESTARTING,
+}
 _INTERRUPTED = RelayError(
     code=Code.STREAM_INTERRUPTED,
     message="The vendor's stream broke before its end: the answer is not whole.",

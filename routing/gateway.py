@@ -83,7 +83,7 @@ class Gateway:
                 response = await match.func(request, *match.args, **match.kwargs)
             except Exception:
                 logger.exception("API view failed")
-                response = refused(request, errors.internal())
+                response = refused(request, _INTERNAL)
         await _send(response, send)
 
 
@@ -101,6 +101,12 @@ def errors_response(error: RelayError, *, surface: Surface, request_id: str) -> 
     return HttpResponse(body, status=status, headers=headers)
 
 
+_INTERNAL = RelayError(
+    code=Code.INTERNAL,
+    message="Something broke on our side, and was logged without its content. Nothing is charged.",
+)
+
+
 def _not_found() -> RelayError:
     return RelayError(
         code=Code.NOT_FOUND, message="This path is not part of the API: see the documentation."
@@ -108,19 +114,14 @@ def _not_found() -> RelayError:
 
 
 async def _send(response: HttpResponseBase, send: Send) -> None:
-    head = {
-        "type": "http.response.start",
-        "status": response.status_code,
-        "headers": [
-            (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in response.items()
-        ],
-    }
+    headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in response.items()]
+    head = {"type": "http.response.start", "status": response.status_code, "headers": headers}
     if isinstance(response, Stream):
         await send(head)
         await response.pump(send)
         await send(LAST)
         return
     body: bytes = response.content  # type: ignore[attr-defined]
-    head["headers"].append((b"content-length", b"%d" % len(body)))
+    headers.append((b"content-length", b"%d" % len(body)))
     await send(head)
     await send({"type": "http.response.body", "body": body, "more_body": False})

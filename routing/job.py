@@ -4,19 +4,19 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from billing.charges import OpenCharge, Settlement
 from django.utils.crypto import salted_hmac
 
 from billing import charges, leases
+from billing.charges import OpenCharge, Settlement
 from billing.pricing import RateCard
-from routing import admission, metering
+from routing import abandoned, admission, metering
 from routing.admission import Admission
 from routing.catalogue import Endpoint
 from routing.dial import Dialed, Log, dial
 from routing.dialects.base import Demand, Inbound
 from routing.exchange import ClientWatch, Exchange
 from routing.limits import Ticket
-from routing.metering import Ending, Verdict
+from routing.metering import Delivered, Ending, Verdict
 
 READMISSIONS_MAX = 2
 
@@ -56,16 +56,17 @@ class Job:
 
     async def durable(self) -> None:
         """Wait until the intent is on disk: no byte may leave before. Raises: RelayError."""
+        if self.charge is None or self.admission is None:
+            return
+        grant = self.admission.grant
         for _ in range(READMISSIONS_MAX):
-            if self.charge is None or self.admission is None:
-                return
             try:
                 if await self.charge.durable:
                     return
             except leases.MoneyUnavailable as error:
                 raise admission.unavailable() from error
             # The lease was closed under the hold: hold again, under a new lease.
-            grant = await admission.readmit(self.exchange, self.charge.grant)
+            grant = await admission.readmit(self.exchange, grant)
             self.charge = charges.open_charge(grant, request_id=self.exchange.request_id)
         raise admission.unavailable()
 
@@ -97,8 +98,17 @@ class Job:
     async def void(self, ending: Ending) -> None:
         """End a charge for which nothing was delivered."""
         self.watch.drain()
+        if ending is Ending.GONE_BEFORE_OUTPUT and self.charge is not None:
+            self._note_abandoned()
         if self.charge is not None and await self._is_intended():
             await self.settle(metering.void(ending))
+
+    def _note_abandoned(self) -> None:
+        caller, endpoint = self.exchange.caller, self.exchange.endpoint or self.endpoints[0]
+        usage = metering.delivered_usage(None, Delivered(prompt_bytes=self.demand.prompt_bytes))
+        priced = metering.price(usage, self.card(endpoint), hold_nusd=0)
+        if caller is not None:
+            abandoned.note(caller.key_id, priced.vendor_cost_nusd)
 
     async def _is_intended(self) -> bool:
         try:

@@ -52,6 +52,14 @@ def plan(
     return tuple(sorted(priced, key=lambda e: not is_healthy(e)))
 
 
+def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -> bool:
+    """Tell whether a caller could use a model in some protocol: what model lists show."""
+    moment = at or dt.datetime.now(dt.UTC)
+    return caller.may_use(model.slug) and any(
+        _is_open_to(caller, e) and _is_priced(e, moment) for e in model.endpoints
+    )
+
+
 def _is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
     """Demo callers reach demo channels only; demo channels serve demo models only."""
     if endpoint.channel.is_demo:

@@ -19,6 +19,10 @@ class Beating(Protocol):
         """Do what is due: checkpoint, keep-alive, deadlines. Must not block."""
         ...
 
+    def restart(self) -> None:
+        """End now, with an error in the stream: the server goes down."""
+        ...
+
 
 _open: set[Beating] = set()
 _task: asyncio.Task[None] | None = None
@@ -37,6 +41,12 @@ def leave(beating: Beating) -> None:
 def count() -> int:
     """Return how many answers are open."""
     return len(_open)
+
+
+def end_all() -> None:
+    """Tell every open answer that the server goes down."""
+    for beating in list(_open):
+        beating.restart()
 
 
 def start() -> None:

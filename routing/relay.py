@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from billing import charges
 from billing.money import decimal_usd
-from routing import admission, body, catalogue, dialects, limits, metering, planner
+from routing import abandoned, admission, body, catalogue, dialects, limits, metering, planner
 from routing.admission import Wish
 from routing.body import ClientGone
 from routing.dial import Dialed
@@ -33,6 +33,7 @@ async def run(exchange: Exchange, *, request: Request, path: PathParts) -> HttpR
     caller = exchange.caller
     if caller is None:
         raise AssertionError("the relay needs a caller")
+    abandoned.check(caller.key_id)
     ticket = limits.enter(caller, exchange.source_ip, time.monotonic())
     try:
         headers = {
@@ -103,13 +104,13 @@ async def _run(job: Job) -> HttpResponseBase:
         await job.void(Ending.FAILED_BEFORE_OUTPUT)
         raise
     except asyncio.CancelledError:
-        if not job.watch.gone:
-            raise
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
         await job.void(Ending.GONE_BEFORE_OUTPUT)
-        raise ClientGone from None
+        if job.watch.gone:
+            raise ClientGone from None
+        raise _RESTARTING from None
     finally:
         if response is None:
             job.ticket.leave()
@@ -165,6 +166,13 @@ async def _hang_up(dialing: "asyncio.Future[Dialed]") -> None:
         return
     dialing.cancel()
     await asyncio.wait({dialing})
+
+
+_RESTARTING = RelayError(
+    code=Code.SERVER_RESTARTING,
+    message="The server restarts and could not finish this request: nothing is charged.",
+    retry_after_s=2,
+)
 
 
 def _require_json(headers: Mapping[str, str]) -> None:
