@@ -253,12 +253,14 @@ class Listener:
             .order_by("seq")
             .values_list("seq", "topic", "ref")[:ROWS_MAX]
         )
-        # The row seen last, or the one after it, is always there, unless rows were pruned
-        # faster than they were read or the database was emptied or restored.
-        if (rows and rows[0][0] > self._seen + 1) or (not rows and self._seen):
+        # Numbers have no holes, and the newest row is never pruned: a hole, or nothing at all,
+        # means that rows came and went unseen, or that the database was emptied or restored.
+        if not rows and self._seen:
             return self._everything()
         told: dict[Change.Topic, dict[str, None]] = defaultdict(dict)
         for seq, topic, ref in rows:
+            if seq > self._seen + 1:
+                return self._everything()
             if seq > self._seen:
                 told[Change.Topic(topic)][ref] = None
                 self._seen = seq
