@@ -15,7 +15,7 @@ from accounts import changes
 from accounts.models import Change
 from billing import charges, leases, sweeper, workers
 from billing.batcher import Batcher
-from billing.leases import Desk
+from billing.desk import Desk
 from billing.life import Life
 from billing.models import Worker
 from billing.spool import Spool

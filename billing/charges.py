@@ -13,7 +13,8 @@ from django.db import connection
 
 from accounts import metrics, timeids
 from billing.batch import AttemptRow, Settlement
-from billing.leases import Desk, Grant, MoneyUnavailable
+from billing.desk import Desk
+from billing.grants import Grant, MoneyUnavailable
 from billing.models import Charge
 from billing.purses import LocalLease
 

@@ -21,7 +21,7 @@ from billing.vault import Done, Order
 
 logger = logging.getLogger(__name__)
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 ACTOR = "gateway"
 # A worker's transactions wait for nothing long (PostgreSQL; SQLite has its own timeout).
 LIMITS = (

@@ -18,7 +18,7 @@ class Sighting:
     is_expired: bool
 
 
-def _key(boot: uuid.UUID) -> object:
+def _key(boot: uuid.UUID) -> uuid.UUID | str:
     return boot if connection.features.has_native_uuid_field else boot.hex
 
 

@@ -1,0 +1,33 @@
+"""A hold on leased credit, and the reasons why there is none (pure)."""
+
+from dataclasses import dataclass
+
+
+class InsufficientCredit(Exception):
+    """The caller could hold `available_nusd` now; less than it asked for."""
+
+    def __init__(self, *, available_nusd: int, is_in_flight: bool, limit: str) -> None:
+        super().__init__(f"{limit}: {available_nusd}")
+        self.available_nusd = available_nusd
+        # The money is there, but other requests hold it.
+        self.is_in_flight = is_in_flight
+        # Whose money is short: "wallet", or "key" (its own limit).
+        self.limit = limit
+
+
+class WalletFrozen(Exception):
+    """Staff froze the wallet."""
+
+
+class MoneyUnavailable(Exception):
+    """The database cannot be asked now, or this worker's life is not confirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A hold on leased credit."""
+
+    lease_id: int
+    wallet_id: int
+    api_key_id: int | None
+    hold_nusd: int
