@@ -2,9 +2,14 @@
 
 from django.apps import AppConfig
 
+from billing import checks
+
 
 class BillingConfig(AppConfig):
     """Ledger, wallets, leases, charges and rates."""
 
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        checks.install()
