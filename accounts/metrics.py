@@ -19,7 +19,6 @@ FIRST_BYTE = Histogram(
 ATTEMPTS = Counter("bnr_upstream_attempts", "Vendors dialled.", ["channel", "outcome"])
 # `direction`: prompt, completion.
 TOKENS = Counter("bnr_tokens", "Metered tokens.", ["direction"])
-SHED = Counter("bnr_requests_shed", "Requests refused because the worker is full.", ["cause"])
 
 # Money, in nano-USD.
 SETTLED_NUSD = Counter("bnr_settled_nusd", "Money settled, in nano-USD.")

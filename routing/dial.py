@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from accounts import metrics
 from billing.charges import AttemptRow
 from billing.models import Attempt
 from routing import catalogue, dialects, errors, readers, upstream
@@ -51,6 +52,7 @@ class Log:
             vendor_cost_nusd=vendor_cost_nusd,
         )
         self.rows.append(row)
+        metrics.ATTEMPTS.labels(endpoint.channel.name, row.outcome).inc()
 
 
 async def dial(

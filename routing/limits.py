@@ -161,6 +161,11 @@ def enter(caller: Caller, ip: str, now: float) -> Ticket:
     return Ticket(caller, cell)
 
 
+def running() -> int:
+    """Return how many requests hold a place in this worker."""
+    return sum(_key_running.values())
+
+
 def remaining(caller: Caller, now: float) -> int:
     """Return how many requests a key may make at once now, in this worker."""
     limit = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE

@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 from accounts import metrics
+from routing import limits
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ async def _run() -> None:
         await asyncio.sleep(TICK_S)
         now = time.monotonic()
         metrics.LOOP_LAG.set(max(0.0, now - before - TICK_S))
+        metrics.IN_FLIGHT.set(limits.running())
         for beating in list(_open):
             try:
                 beating.tick(now)

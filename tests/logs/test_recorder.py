@@ -250,3 +250,27 @@ def _microseconds(ours, row) -> float:
 
 def test_the_database_error_that_means_waiting_is_not_taken_for_a_bad_row():
     assert not issubclass(OperationalError, recorder._REFUSED)
+
+
+def test_the_metrics_count_each_row_once_though_its_write_failed(transactional_db):
+    def counted() -> float:
+        return metrics.REQUESTS.labels("counted", "4xx")._value.get()
+
+    rename = 'ALTER TABLE "{}" RENAME TO "{}"'.format
+    ours = recorder.Recorder(linger_s=0.01)
+    failures = metrics.LOG_FAILURES._value.get()
+    tokens = metrics.TOKENS.labels("prompt")._value.get()
+    with connection.cursor() as cursor:
+        cursor.execute(rename("logs_requestlog", "away"))
+    try:
+        ours.start()
+        ours.put(entry(surface="counted", status=402, input_tokens=2, cache_read_tokens=3))
+        wait_until(lambda: metrics.LOG_FAILURES._value.get() > failures, what="a failure")
+        ours.put(entry(surface="counted", status=400))
+        wait_until(lambda: counted() == 2, what="both")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(rename("away", "logs_requestlog"))
+    assert ours.stop(10) is True
+    assert counted() == 2
+    assert metrics.TOKENS.labels("prompt")._value.get() == tokens + 5
