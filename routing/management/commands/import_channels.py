@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts import commands
 from routing import channel_import
 from routing.import_file import ImportRefused
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE")
-        parser.add_argument("--data-dir", help="folder of the embedded default's data")
+        commands.add_data_dir(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:

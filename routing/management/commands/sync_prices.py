@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from accounts import commands
 from routing import price_sync
 
 
@@ -12,7 +13,7 @@ class Command(BaseCommand):
     help = "Propose dated price cards from genai-prices; prices that an operator stated stay."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--data-dir", help="folder of the embedded default's data")
+        commands.add_data_dir(parser)
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         synced = price_sync.run()
