@@ -14,10 +14,8 @@ urlpatterns: list[URLPattern] = [
         re_path(rf"^v1(?:beta)?/models/(?P<model>.+):{operation}$", view)
         for operation, view in gemini.OPERATIONS.items()
     ],
-    path("v1/models", models.Models.as_view()),
-    path("v1/models/<path:name>", models.OneModel.as_view()),
-    path("v1beta/models", models.GeminiModels.as_view()),
-    path("v1beta/models/<path:name>", models.OneGeminiModel.as_view()),
+    re_path(r"^v1(?:beta)?/models$", models.Models.as_view()),
+    re_path(r"^v1(?:beta)?/models/(?P<name>.+)$", models.OneModel.as_view()),
     path("api/v1/key", account.Key.as_view()),
     path("api/v1/credits", account.Credits.as_view()),
     path("api/v1/generation", account.Generation.as_view()),

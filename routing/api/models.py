@@ -1,7 +1,6 @@
 """GET /v1/models and /v1beta/models, in the shape of the protocol that asks."""
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,7 +17,7 @@ from routing.surfaces import Family, Surface
 
 PAGE_MAX = 1_000
 GEMINI_PAGE = 50
-Shape = Callable[[Model], dict[str, Any]]
+ANTHROPIC_PAGE = 20
 
 
 class _ModelsView(ProxyView):
@@ -49,67 +48,59 @@ class _ModelsView(ProxyView):
 
 
 class Models(_ModelsView):
-    """The list, as OpenAI's or, with `anthropic-version`, as Anthropic's."""
+    """The list, in the shape of whoever asks: OpenAI's unless its headers say otherwise."""
 
     async def get(self, exchange: Exchange, request: Request) -> HttpResponseBase:
         """Return the list."""
         models = self.visible(exchange)
-        if "anthropic-version" not in request.headers:
-            return _json({"object": "list", "data": [_openai(m) for m in models]})
-        page, has_more = _anthropic_page(models, request)
-        return _json(
-            {
-                "data": [_anthropic(m) for m in page],
-                "has_more": has_more,
-                "first_id": page[0].slug if page else None,
-                "last_id": page[-1].slug if page else None,
-            }
-        )
+        if _is_gemini(request):
+            return _json(_gemini_page(models, request))
+        if "anthropic-version" in request.headers:
+            return _json(_anthropic_page(models, request))
+        return _json({"object": "list", "data": [_openai(m) for m in models]})
 
 
 class OneModel(_ModelsView):
-    """One model, as OpenAI's or Anthropic's."""
+    """One model, in the shape of whoever asks."""
 
     async def get(self, exchange: Exchange, request: Request, name: str) -> HttpResponseBase:
         """Return the model."""
-        shape = _anthropic if "anthropic-version" in request.headers else _openai
-        return _json(shape(self.one(exchange, name)))
+        model = self.one(exchange, name)
+        if _is_gemini(request):
+            return _json(_gemini(model))
+        return _json(
+            _anthropic(model) if "anthropic-version" in request.headers else _openai(model)
+        )
 
 
-class GeminiModels(_ModelsView):
-    """The list as Gemini's, in pages."""
-
-    surface = Surface.GENERATE
-
-    async def get(self, exchange: Exchange, request: Request) -> HttpResponseBase:
-        """Return one page: `pageSize`, `pageToken` (the name to go on after)."""
-        size = _size(request.fields.get("pageSize", ""), GEMINI_PAGE)
-        after = request.fields.get("pageToken", "")
-        rest = [m for m in self.visible(exchange) if m.slug > after]
-        found: dict[str, Any] = {"models": [_gemini(m) for m in rest[:size]]}
-        if len(rest) > size:
-            found["nextPageToken"] = rest[size - 1].slug
-        return _json(found)
+def _is_gemini(request: Request) -> bool:
+    # google-genai 3 asks /v1, not /v1beta: its header tells (2026-11).
+    return request.path.startswith("/v1beta/") or "x-goog-api-key" in request.headers
 
 
-class OneGeminiModel(_ModelsView):
-    """One model as Gemini's."""
-
-    surface = Surface.GENERATE
-
-    async def get(self, exchange: Exchange, _: Request, name: str) -> HttpResponseBase:
-        """Return the model."""
-        return _json(_gemini(self.one(exchange, name)))
-
-
-def _anthropic_page(models: list[Model], request: Request) -> tuple[list[Model], bool]:
-    size = _size(request.fields.get("limit", ""), 20)
-    after, before = request.fields.get("after_id", ""), request.fields.get("before_id", "")
-    if before:
-        rest = [m for m in models if m.slug < before]
-        return rest[-size:], len(rest) > size
+def _gemini_page(models: list[Model], request: Request) -> dict[str, Any]:
+    """Return one page: `pageSize`, `pageToken` (the name to go on after)."""
+    size = _size(request.fields.get("pageSize", ""), GEMINI_PAGE)
+    after = request.fields.get("pageToken", "")
     rest = [m for m in models if m.slug > after]
-    return rest[:size], len(rest) > size
+    found: dict[str, Any] = {"models": [_gemini(m) for m in rest[:size]]}
+    if len(rest) > size:
+        found["nextPageToken"] = rest[size - 1].slug
+    return found
+
+
+def _anthropic_page(models: list[Model], request: Request) -> dict[str, Any]:
+    """Return one page: `limit`, `after_id`, `before_id`."""
+    size = _size(request.fields.get("limit", ""), ANTHROPIC_PAGE)
+    after, before = request.fields.get("after_id", ""), request.fields.get("before_id", "")
+    rest = [m for m in models if m.slug > after and (not before or m.slug < before)]
+    page = rest[-size:] if before else rest[:size]
+    return {
+        "data": [_anthropic(m) for m in page],
+        "has_more": len(rest) > size,
+        "first_id": page[0].slug if page else None,
+        "last_id": page[-1].slug if page else None,
+    }
 
 
 def _size(text: str, default: int) -> int:

@@ -13,7 +13,8 @@ from routing.errors import Code
 from routing.surfaces import Surface
 
 VERSION: Final = "2023-06-01"
-_VERSIONS: Final = frozenset({VERSION, "2023-01-01"})
+# Dates only: which of them it knows is the vendor's to say (the SDK of 2026 sends 2026-10-21).
+_VERSION_FORM: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 _HANDLE_FIELDS: Final = (
     "container",
     "user_profile_id",
@@ -132,10 +133,10 @@ def encode(
 
 def _headers(headers: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...]]:
     version = headers.get("anthropic-version", VERSION)
-    if version not in _VERSIONS:
+    if not _VERSION_FORM.fullmatch(version):
         fields.refuse(
             Code.INVALID_HEADER,
-            f"The header `anthropic-version` must be {VERSION}: no other version is known here.",
+            f"The header `anthropic-version` must be a date such as {VERSION}.",
             "anthropic-version",
         )
     forwarded = {"content-type": "application/json", "anthropic-version": version}
