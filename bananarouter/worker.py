@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts import keys
 from accounts.changes import Listener
-from bananarouter import server
+from bananarouter import observability, server
 from billing import bank
 from logs import recorder
 from routing import catalogue, pulse, tokenizer, upstream
@@ -22,6 +22,8 @@ class Life:
 
     async def start(self) -> None:
         """Be ready to serve: money first, so that nothing is admitted without it."""
+        observability.guard_process()
+        observability.guard_loop(asyncio.get_running_loop())
         for part in (keys, catalogue, bank):
             part.connect(self._listener)
         await bank.start()
@@ -38,7 +40,7 @@ class Life:
         self._listener.stop()
         await bank.stop()
         await upstream.close()
-        recorder.stop()
+        await asyncio.to_thread(recorder.stop)
 
 
 async def lifespan(receive: Any, send: Any) -> None:
