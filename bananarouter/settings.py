@@ -176,7 +176,7 @@ MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 # REST framework: the control plane's defaults; the proxy API's views say their own.
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
@@ -192,7 +192,7 @@ CELERY_TASK_IGNORE_RESULT = True
 KEY_PEPPERS = {1: env.secret("KEY_PEPPER", file=SECRETS_DIR / "key_pepper")}
 CREDENTIAL_KEYS = {"1": env.secret("CREDENTIAL_KEY", file=SECRETS_DIR / "credential_key")}
 
-# Money (billing), all in nUSD or seconds
+# Money: amounts in nUSD, times in seconds
 LEASE_TTL_S = env.number("LEASE_TTL_S", 30, low=1, high=600)
 LEASE_ROTATION_S = env.number("LEASE_ROTATION_S", 15, low=1, high=600)
 LEASE_SLICE_NUSD_MAX = env.number("LEASE_SLICE_NUSD_MAX", 2_000_000_000)
