@@ -26,9 +26,9 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "installed.sha256"
 # Checks look at the code alone: no data, secrets or servers of this machine.
-STAND_IN = "a stand-in of more than fifty characters, for checks only"
+SECRETS = ("SECRET_KEY", "KEY_PEPPER", "CREDENTIAL_KEY")
 CHECK_ENVIRONMENT = {
-    **dict.fromkeys(("SECRET_KEY", "KEY_PEPPER", "CREDENTIAL_KEY"), STAND_IN),
+    **{name: f"a stand-in for {name}, of more than fifty characters" for name in SECRETS},
     **dict.fromkeys(("DATABASE_URL", "REDIS_URL", "DEBUG", "HTTPS"), ""),
 }
 
