@@ -1,6 +1,7 @@
 """Routing: the wire; vendors, channels, models and the proxy API."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class RoutingConfig(AppConfig):
@@ -8,3 +9,10 @@ class RoutingConfig(AppConfig):
 
     name = "routing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks of the vendor files."""
+        from routing import checks  # noqa: PLC0415 - apps are not loaded before
+
+        for check in checks.ALL:
+            register(check)

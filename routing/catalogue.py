@@ -92,8 +92,8 @@ class Snapshot:
             name = model_names.bare(name)
             found = self._exact(name)
         if found is None:
-            undated = model_names.undated(name)
-            found = self._exact(undated) if undated else None
+            spellings = map(self._exact, model_names.respelled(name))
+            found = next((model for model in spellings if model is not None), None)
         return found
 
     def _exact(self, name: str) -> Model | None:

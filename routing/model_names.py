@@ -18,6 +18,17 @@ def bare(name: str) -> str:
     return name
 
 
+def respelled(name: str) -> tuple[str, ...]:
+    """Return a dated name in the other ways to write its date, then without it."""
+    found = DATED.fullmatch(name)
+    if not found:
+        return ()
+    digits = date_of(name)
+    dashed = f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+    head = found["name"]
+    return (f"{head}-{digits}", f"{head}-{dashed}", f"{head}@{digits}", head)
+
+
 def undated(name: str) -> str | None:
     """Return a dated name without its date; None when it has none."""
     found = DATED.fullmatch(name)

@@ -1,0 +1,143 @@
+"""Who may be served by whom, in which order, and what is said when nobody can."""
+
+import datetime as dt
+
+import pytest
+
+from accounts.keys import Caller
+from billing import models as billing
+from billing import rates
+from routing import catalogue, channel_import, import_file, planner
+from routing.errors import Code, RelayError
+from routing.models import Channel
+from routing.surfaces import Family
+
+pytestmark = pytest.mark.django_db
+PRICES = {"input": "1", "output": "2"}
+FOREVER = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
+
+
+def channel(name, **changes):
+    return {
+        "name": name,
+        "vendor": "openai",
+        "protocol": "openai-chat",
+        "base_url": "https://x.example/v1",
+        "models": [{"name": "m", "prices": PRICES}],
+        **changes,
+    }
+
+
+def demo(name="demo"):
+    return channel(name, vendor="demo", base_url="http://127.0.0.1:9/v1",
+                   models=[{"name": "demo/echo", "prices": PRICES}])  # fmt: skip
+
+
+def caller(**changes):
+    values = {
+        "key_id": 1, "account_id": 1, "key_is_demo": False, "account_is_demo": False,
+        "allowed_models": (), "has_budget": False, "requests_per_minute_max": None,
+        "concurrency_max": None, "last_four": "abcd",
+    }  # fmt: skip
+    return Caller(**{**values, **changes})
+
+
+def install(*channels):
+    channel_import.install(import_file.read({"channels": list(channels)}))
+    catalogue.refresh()
+
+
+def plan(name="m", *, family=Family.OPENAI, who=None, **options):
+    model = catalogue.current().resolve(name)
+    found = planner.plan(model, caller=who or caller(), family=family, **options)
+    return [endpoint.channel.name for endpoint in found]
+
+
+def refusal(*arguments, **options):
+    with pytest.raises(RelayError) as caught:
+        plan(*arguments, **options)
+    return caught.value
+
+
+def test_endpoints_of_the_callers_protocol_in_the_order_of_priority():
+    install(
+        channel("b", priority=2),
+        channel("a", priority=1),
+        channel("c", priority=0, protocol="anthropic-messages"),
+    )
+    assert plan() == ["a", "b"]
+    assert plan(family=Family.ANTHROPIC) == ["c"]
+
+
+def test_another_protocol_is_a_400_that_names_those_spoken():
+    install(channel("a"), channel("b", protocol="anthropic-messages"))
+    error = refusal(family=Family.GEMINI)
+    assert (error.code, error.status) == (Code.WRONG_PROTOCOL, 400)
+    assert "anthropic-messages, openai-chat" in error.message
+
+
+@pytest.mark.parametrize("who", [
+    caller(account_is_demo=True),
+    caller(key_is_demo=True),
+    caller(account_is_demo=True, key_is_demo=True),
+], ids=["demo account", "demo key", "both"])  # fmt: skip
+def test_demo_callers_reach_demo_channels_only(who):
+    install(channel("real"), demo())
+    assert plan("demo/echo", who=who) == ["demo"]
+    error = refusal(who=who)
+    assert (error.code, error.status) == (Code.MODEL_NOT_ALLOWED, 403)
+    assert not planner.is_visible(catalogue.current().resolve("m"), caller=who)
+
+
+def test_paying_callers_reach_demo_models_too():
+    install(channel("real"), demo())
+    assert plan("demo/echo") == ["demo"]
+    assert plan() == ["real"]
+
+
+def test_a_demo_channel_serves_no_real_model_to_anyone():
+    install(channel("real"))
+    # What the import refuses, written into the database by hand.
+    Channel.objects.update(is_demo=True)
+    catalogue.refresh()
+    assert refusal().code is Code.NO_ENDPOINT
+    assert refusal(who=caller(account_is_demo=True)).code is Code.MODEL_NOT_ALLOWED
+
+
+@pytest.mark.parametrize(("allowed", "is_allowed"), [
+    ((), True), (("openai/m",), True), (("openai/*",), True), (("anthropic/*",), False),
+    (("openai/mm",), False),
+])  # fmt: skip
+def test_a_keys_allowed_models_hold(allowed, is_allowed):
+    install(channel("a"))
+    who = caller(allowed_models=allowed)
+    if is_allowed:
+        assert plan(who=who) == ["a"]
+    else:
+        assert refusal(who=who).code is Code.MODEL_NOT_ALLOWED
+
+
+def test_an_endpoint_without_a_price_is_not_tried():
+    install(channel("priced"), channel("bare", vendor="acme", priority=1, models=["openai/m"]))
+    assert plan() == ["priced"]
+
+
+def test_a_model_without_any_price_is_refused_clearly():
+    install(channel("bare", vendor="acme", models=["x"]))
+    error = refusal("x")
+    assert (error.code, error.status, error.param) == (Code.UNPRICED, 400, "model")
+    assert "acme/x has no price" in error.message
+
+
+def test_a_price_that_begins_later_is_no_price_yet():
+    install(channel("a"))
+    billing.RateCard.objects.update(valid_from=FOREVER)
+    rates.load()
+    assert refusal().code is Code.UNPRICED
+    assert plan(at=FOREVER) == ["a"]
+
+
+def test_unhealthy_endpoints_come_last_and_are_still_tried():
+    install(channel("a", priority=1), channel("b", priority=2), channel("c", priority=3))
+    assert plan(is_healthy=lambda e: e.channel.name != "a") == ["b", "c", "a"]
+    assert plan(is_healthy=lambda _e: False) == ["a", "b", "c"]
