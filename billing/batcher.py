@@ -293,5 +293,8 @@ class _Bare(SpooledSettle):
 
     @classmethod
     def of(cls, item: Item) -> "_Bare":
-        bare = replace(item.settlement, endpoint=None, usage_raw=None, attempts=())
+        bare = replace(
+            item.settlement, endpoint=None, usage_raw=None, attempts=(),
+            rate_card=None, vendor_cost_nusd=0,
+        )  # fmt: skip
         return cls(request_id=item.request_id, settlement=bare)

@@ -93,7 +93,8 @@ def _array(values: list[Any]) -> str:
 class Store:
     """The batcher's own connection; not Django's, so that a batch is one round trip."""
 
-    errors: tuple[type[Exception], ...] = (psycopg.Error,)
+    # A number that the client library cannot pass on is refused like one that the table refuses.
+    errors: tuple[type[Exception], ...] = (psycopg.Error, OverflowError, ValueError, TypeError)
 
     def __init__(self) -> None:
         self._connection: psycopg.Connection | None = None
@@ -101,7 +102,7 @@ class Store:
     def is_away(self, error: Exception) -> bool:
         """Tell whether the server is unreachable, or cannot write at all."""
         state = getattr(error, "sqlstate", None)
-        if state is None:
+        if not isinstance(state, str):
             return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return state[:2] in AWAY_CLASSES or state in AWAY
 

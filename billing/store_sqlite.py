@@ -57,7 +57,8 @@ PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 class Store:
     """The batcher's own connection."""
 
-    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    # A number that the client library cannot pass on is refused like one that the table refuses.
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, OverflowError, ValueError, TypeError)
 
     def __init__(self) -> None:
         self._connection: sqlite3.Connection | None = None
