@@ -13,6 +13,8 @@ from routing.surfaces import Family
 # `error` is an event, and also the type of things inside items: the parsed document decides.
 _MARK = re.compile(rb'"type"\s*:\s*"(?:response\.(?:completed|incomplete|failed)|error)"')
 
+_PLAIN = (b"event: response.", b'data: {"type":"response.')
+
 # Events that bring content, beside all `.delta` ones: things that come whole.
 _CONTENT = frozenset(
     {
@@ -63,7 +65,12 @@ class ResponsesReader(AnswerReader):
 
     def read_event(self, event: bytes) -> Step:
         """Take one event; an ordinary one costs one search over its bytes."""
-        if self._is_plain and event.endswith(b"}\n\n") and not _MARK.search(event):
+        if (
+            self._is_plain
+            and event.startswith(_PLAIN)
+            and event.endswith(b"}\n\n")
+            and not _MARK.search(event)
+        ):
             self._keep(event)
             return Step.PASS
         step = super().read_event(event)
