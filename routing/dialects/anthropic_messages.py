@@ -45,6 +45,9 @@ _PLAIN_BLOCKS: Final = frozenset(
     }
 )
 _RESULT_BLOCKS: Final = frozenset({"tool_result", "mcp_tool_result"})
+_TOOL_REFERENCES: Final = frozenset(
+    {"tool_reference", "mcp_tool_reference", "mcp_toolset_reference"}
+)
 _DATE: Final = re.compile(r"_\d{8}$")
 # By name without the date of the version: run by the caller, or free beside tokens.
 _FREE_TOOLS: Final = frozenset(
@@ -194,7 +197,7 @@ def _read_block(block: dict[str, Any], param: str, tally: Tally) -> None:
             _read_content(block["content"], f"{param}.content", tally)
     elif kind == "tool_addition":
         tool = fields.entry(block.get("tool"), f"{param}.tool")
-        if tool.get("type") != "tool_reference":
+        if tool.get("type") not in _TOOL_REFERENCES:
             _read_tool(tool, f"{param}.tool", tally)
     elif kind == "web_fetch_tool_result":
         tally.has_remote = True  # holds a document, whose bytes bound nothing

@@ -46,6 +46,12 @@ def refuse_stored(body: Mapping[str, Any]) -> None:
             )
 
 
+def refuse_cache_handles(body: Mapping[str, Any]) -> None:
+    """Refuse comparing with an answer of the past, which may be another customer's."""
+    options = fields.mapping(body, "prompt_cache_options")
+    fields.refuse_set(options, ("comparison_response_id",), "prompt_cache_options.")
+
+
 def outbound(
     inbound: Inbound,
     path: str,

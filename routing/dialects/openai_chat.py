@@ -132,6 +132,7 @@ def _read_tool(tool: dict[str, Any], param: str, tally: Tally) -> None:
 def _refuse_fields(body: Mapping[str, Any]) -> None:
     fields.refuse_set(body, _HANDLE_FIELDS)
     openai.refuse_stored(body)
+    openai.refuse_cache_handles(body)
     for name, what in _UNPRICED_FIELDS.items():
         if body.get(name):
             fields.refuse_unpriced(name, what)

@@ -16,6 +16,7 @@ _HANDLE_FIELDS: Final = (
     "prompt",
     "container",
     "access_programs",
+    "background_options",
 )
 # Items whose every content is in the request; their own ids point to nothing, since nothing
 # that goes through here is stored (`store` is always false).
@@ -78,6 +79,7 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
     model = fields.model(body)
     openai.refuse_stored(body)
     fields.refuse_set(body, _HANDLE_FIELDS)
+    openai.refuse_cache_handles(body)
     fields.text(body, "instructions")
     _read_input(body.get("input"), tally)
     openai.read_tools(fields.array(body, "tools"), "tools", tally, _read_tool)
