@@ -71,7 +71,9 @@ class AnswerReader(abc.ABC):
         return self._finish
 
     def read_event(self, event: bytes) -> Step:
-        """Take one event of the stream."""
+        """Take one event of the stream; after an error nothing more is read."""
+        if self.error is not None:
+            return Step.HOLD
         data = self._data(event)
         if not data:  # a comment
             return Step.HOLD if self._is_over else Step.PASS
@@ -97,7 +99,9 @@ class AnswerReader(abc.ABC):
 
     def end(self) -> None:
         """Take the end of the stream: an answer that finished is whole, whatever is missing."""
-        self.is_complete = self.is_complete or (self._finish is not None and self.error is None)
+        if self._has_open_choice():
+            self._finish = None
+        self.is_complete = self.is_complete or self._finish is not None
         if self.is_complete:
             self._mark_zero()
 
@@ -130,6 +134,10 @@ class AnswerReader(abc.ABC):
     def _text_of_event(self, event: bytes) -> Iterable[str]:
         document = _parse(self._data(event))
         return self._text_of(document) if isinstance(document, dict) else ()
+
+    def _has_open_choice(self) -> bool:
+        """Whether one of several choices began and did not finish."""
+        return False
 
     def _is_error(self, document: dict[str, Any]) -> bool:
         return bool(document.get("error"))
@@ -219,6 +227,11 @@ def dicts(value: Any) -> list[dict[str, Any]]:
 def mapping(value: Any) -> dict[str, Any]:
     """Return a JSON object; {} for anything else."""
     return value if isinstance(value, dict) else {}
+
+
+def word(value: Any) -> str:
+    """Return a JSON string; "" for anything else."""
+    return value if isinstance(value, str) else ""
 
 
 def strings(value: Any) -> Iterator[str]:

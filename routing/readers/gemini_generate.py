@@ -55,12 +55,13 @@ class GenerateReader(AnswerReader):
     gives one by one, each with the punctuation before it: both are events here.
     """
 
-    __slots__ = ("_finished", "_has_calls", "_queries", "_raw", "_version")
+    __slots__ = ("_begun", "_finished", "_has_calls", "_queries", "_raw", "_version")
     family = Family.GEMINI
 
     def __init__(self, expectation: Expectation) -> None:
         super().__init__(expectation)
         self._raw: dict[str, Any] = {}
+        self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._has_calls = False
         self._queries = 0
@@ -128,6 +129,9 @@ class GenerateReader(AnswerReader):
             self._version = int(found.group(1)) if found else 0
 
     def _take_candidate(self, candidate: dict[str, Any]) -> None:
+        told = candidate.get("index")
+        index = told if isinstance(told, int) else 0
+        self._begun.add(index)
         for part in dicts(mapping(candidate.get("content")).get("parts")):
             self.has_output = self.has_output or _has_content(part)
             self._has_calls = self._has_calls or "functionCall" in part
@@ -139,9 +143,11 @@ class GenerateReader(AnswerReader):
         if not native or native == _UNSPECIFIED:
             return
         self._end_with(native, FINISHES)
-        index = candidate.get("index")
-        self._finished.add(index if isinstance(index, int) else 0)
+        self._finished.add(index)
         self._is_over = len(self._finished) >= self.expectation.choices
+
+    def _has_open_choice(self) -> bool:
+        return not self._is_over and not self._begun <= self._finished
 
     def _count(self) -> Usage | None:
         searches = self._queries

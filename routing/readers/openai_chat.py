@@ -80,6 +80,7 @@ class ChatReader(AnswerReader):
     """Terminal: a finish for every choice; then usage and `[DONE]`, which may be missing."""
 
     __slots__ = (
+        "_begun",
         "_finished",
         "_has_calls",
         "_has_refusal",
@@ -95,6 +96,7 @@ class ChatReader(AnswerReader):
         super().__init__(expectation)
         self._raw: dict[str, Any] | None = None
         self._tier: Any = None
+        self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._searches = 0
         self._has_calls = False
@@ -121,18 +123,16 @@ class ChatReader(AnswerReader):
         ):
             self._keep(event)
             return Step.PASS
-        step = Step.PASS
-        if self._data(event).strip() == _DONE:
+        if self.error is None and self._data(event).strip() == _DONE:
             self._read_done()
-            step = Step.HOLD
-        else:
-            step = super().read_event(event)
-        self._is_plain = self.has_output and not self._is_over and self.error is None
+            return Step.HOLD
+        step = super().read_event(event)
+        is_running = self.has_output and not self._is_over and self.error is None
+        self._is_plain = is_running and self.expectation.choices == 1
         return step
 
     def _read_done(self) -> None:
-        if self.error is not None:
-            return
+        self._is_plain = False
         if self._finish is None and self.has_output:
             self._finish = FinishReason.STOP
         self.is_complete = self._finish is not None
@@ -186,6 +186,7 @@ class ChatReader(AnswerReader):
 
     def _look(self, choice: dict[str, Any], message: dict[str, Any]) -> None:
         """See what a choice brings: content, calls, a refusal, citations of a search."""
+        self._begun.add(_index(choice))
         self.has_output = (
             self.has_output
             or any(message.get(name) for name in _CONTENT)
@@ -205,9 +206,11 @@ class ChatReader(AnswerReader):
         if not native:
             return
         self._end_with(native, FINISHES)
-        index = choice.get("index")
-        self._finished.add(index if isinstance(index, int) else 0)
+        self._finished.add(_index(choice))
         self._is_over = len(self._finished) >= self.expectation.choices
+
+    def _has_open_choice(self) -> bool:
+        return not self.is_complete and not self._begun <= self._finished
 
     def _count(self) -> Usage | None:
         if self._raw is None:
@@ -240,6 +243,11 @@ class ChatReader(AnswerReader):
 
 
 _ERROR_KEYS = {"detail", "message", "msg", "error_message"}
+
+
+def _index(choice: dict[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _ends_in_error(choices: list[dict[str, Any]]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.usage import UnitClass, Usage
 from routing.readers import counts, openai_chat
-from routing.readers.answer import AnswerReader, dicts, mapping, strings
+from routing.readers.answer import AnswerReader, dicts, mapping, strings, word
 from routing.readers.base import Expectation, FinishReason, Flag, Step
 from routing.surfaces import Family
 
@@ -78,14 +78,14 @@ class ResponsesReader(AnswerReader):
         return step
 
     def _read(self, document: dict[str, Any], data: bytes) -> Step:
-        kind = document.get("type")
-        if kind in _FAILED or (kind is None and self._is_error(document)):
+        kind = word(document.get("type"))
+        if kind in _FAILED or (not kind and self._is_error(document)):
             self._take(mapping(document.get("response")))
             return self._fail(data)
         if kind in _TERMINAL and not self._is_over:
             self._read_whole(mapping(document.get("response")))
             self._is_over = self.is_complete = True
-        elif not self.has_output and isinstance(kind, str):
+        elif not self.has_output:
             has_delta = kind.endswith(".delta") and bool(document.get("delta"))
             self.has_output = has_delta or kind in _CONTENT
         return Step.HOLD if self._is_over else Step.PASS
@@ -103,7 +103,7 @@ class ResponsesReader(AnswerReader):
             return self._finish
         if status in ("queued", "in_progress"):  # only with `background`, which is refused
             return FinishReason.OTHER
-        if any(item.get("type") in _CLIENT_CALLS for item in items):
+        if any(word(item.get("type")) in _CLIENT_CALLS for item in items):
             return FinishReason.TOOL_CALLS
         parts = (part for item in items for part in dicts(item.get("content")))
         if any(part.get("type") == "refusal" for part in parts):
@@ -141,7 +141,7 @@ class ResponsesReader(AnswerReader):
 
     def _searches(self, items: list[dict[str, Any]]) -> int:
         calls = [item for item in items if item.get("type") == "web_search_call"]
-        actions = (mapping(call.get("action")).get("type") for call in calls)
+        actions = (word(mapping(call.get("action")).get("type")) for call in calls)
         counted = sum(1 for action in actions if action not in _FREE_ACTIONS)
         tools = counts.Numbers(mapping(self._answer.get("tool_usage")), self.flags)
         told = tools.inner("web_search").told("num_requests")
@@ -151,12 +151,12 @@ class ResponsesReader(AnswerReader):
         return min(told, counted)
 
     def _text_of(self, document: Any) -> Iterator[str]:
-        kind = mapping(document).get("type")
-        if isinstance(kind, str) and kind.endswith(".delta"):
+        kind = word(mapping(document).get("type"))
+        if kind.endswith(".delta"):
             yield from strings(document.get("delta"))
         elif kind == "response.output_item.added":
             yield from strings(mapping(document.get("item")).get("name"))
-        elif kind is None:
+        elif not kind:
             for item in dicts(mapping(document).get("output")):
                 yield from _item_text(item)
 

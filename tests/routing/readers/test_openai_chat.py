@@ -118,9 +118,22 @@ def test_a_marker_after_nothing_is_no_answer():
 def test_holds_only_when_every_choice_has_finished():
     one = reader(choices=2)
     events = (HELLO, chunk({"content": "b"}, index=1), STOP, chunk({"content": "c"}, index=1))
-    assert steps(one, *events) == [Step.PASS] * 4
-    assert one.read_event(chunk(finish="length", index=1)) is Step.HOLD
+    end = chunk(finish="length", index=1)
+    assert steps(one, *events, end) == [*[Step.PASS] * 4, Step.HOLD]
     assert one.finish is FinishReason.STOP
+
+
+def test_one_finished_choice_of_two_is_not_complete():
+    one = reader(choices=2)
+    steps(one, HELLO, chunk({"content": "b"}, index=1), STOP)
+    assert (one.is_complete, one.finish, one.is_usage_final) == (False, None, False)
+
+
+def test_a_vendor_that_ignores_n_gives_a_whole_answer():
+    for events in ((HELLO, STOP), (HELLO, STOP, DONE)):
+        one = reader(choices=2)
+        steps(one, *events)
+        assert (one.is_complete, one.finish) == (True, FinishReason.STOP)
 
 
 def test_a_second_finish_is_ignored_and_its_usage_counts():
