@@ -53,7 +53,7 @@ def entry(**changes) -> recorder.Entry:
 
 
 @pytest.fixture
-def running(transactional_db):
+def writer(transactional_db):
     ours = recorder.Recorder(linger_s=0.01)
     ours.start()
     yield ours
@@ -122,10 +122,10 @@ def test_a_surface_must_be_an_identifier():
         entry(surface="/v1/chat/completions?secret=1")
 
 
-def test_the_thread_writes_what_is_put(running):
+def test_the_thread_writes_what_is_put(writer):
     rows = [entry() for _ in range(50)]
     for row in rows:
-        running.put(row)
+        writer.put(row)
     wait_until(lambda: RequestLog.objects.count() == 50, what="fifty rows")
 
 
@@ -140,10 +140,10 @@ def test_stop_writes_what_waits(transactional_db):
     assert ours.waiting() == 0
 
 
-def test_starts_again_after_a_stop(running):
-    running.stop()
-    running.start()
-    running.put(entry())
+def test_starts_again_after_a_stop(writer):
+    writer.stop()
+    writer.start()
+    writer.put(entry())
     wait_until(lambda: RequestLog.objects.count() == 1, what="the row")
 
 
@@ -219,17 +219,17 @@ def test_put_does_not_wait_for_a_database_that_hangs(transactional_db):
     assert RequestLog.objects.count() == 1
 
 
-def test_many_threads_lose_nothing(running):
+def test_many_threads_lose_nothing(writer):
     def put_many():
         for _ in range(200):
-            running.put(entry())
+            writer.put(entry())
 
     threads = [threading.Thread(target=put_many) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert running.stop(20) is True
+    assert writer.stop(20) is True
     assert RequestLog.objects.count() == 800
 
 
