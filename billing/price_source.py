@@ -16,9 +16,8 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
-
-import genai_prices
 
 from billing.money import USD
 from billing.pricing import STANDARD, Rate
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice, Provider
 
-SOURCE = f"genai-prices {genai_prices.__version__}"
+SOURCE = f"genai-prices {version('genai-prices')}"
 
 # Anthropic sells a 5-minute write at 1.25 times and a 1-hour write at 2 times its input price
 # (platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing, 2026-11).

@@ -27,6 +27,7 @@ __all__ = [
     "Vendor",
     "connect",
     "current",
+    "opened",
     "refresh",
     "url",
 ]
@@ -268,20 +269,24 @@ def _undated(named: Mapping[str, Model]) -> Mapping[str, Model]:
 
 def _open(row: models.Channel) -> Channel | None:
     """Return the channel with its credential opened; None when it does not open."""
-    vendor = vendor_files.get(row.vendor)
-    family = Family(row.protocol)
     try:
-        headers = _auth_headers(row, vendor.auth_for(family))
+        return opened(row)
     except credentials.CredentialError:
         logger.exception("channel left out: its credential does not open", extra={"id": row.pk})
         return None
+
+
+def opened(row: models.Channel) -> Channel:
+    """Return a stored channel with its credential opened. Raises: CredentialError."""
+    vendor = vendor_files.get(row.vendor)
+    family = Family(row.protocol)
     return Channel(
         id=row.pk,
         name=row.name,
         vendor=vendor,
         family=family,
         base_url=row.base_url,
-        auth_headers=headers,
+        auth_headers=_auth_headers(row, vendor.auth_for(family)),
         jurisdiction=row.jurisdiction,
         priority=row.priority,
         on_disconnect=row.on_disconnect,

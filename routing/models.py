@@ -18,7 +18,7 @@ class Channel(models.Model):
     name = models.CharField(max_length=80, unique=True)
     vendor = models.CharField(max_length=40)  # a file of routing/vendors
     protocol = models.CharField(max_length=20, choices=Protocol.choices)
-    base_url = models.URLField(max_length=300)
+    base_url = models.CharField(max_length=300)  # import_file.check_base_url
     # AES-256-GCM, bound to this row (routing/credentials.py); empty: no credential.
     credential = models.BinaryField(blank=True, default=b"")
     credential_key_id = models.CharField(max_length=20, blank=True)

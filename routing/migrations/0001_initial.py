@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=80, unique=True)),
                 ('vendor', models.CharField(max_length=40)),
                 ('protocol', models.CharField(choices=[('openai-chat', 'Openai'), ('anthropic-messages', 'Anthropic'), ('gemini', 'Gemini')], max_length=20)),
-                ('base_url', models.URLField(max_length=300)),
+                ('base_url', models.CharField(max_length=300)),
                 ('credential', models.BinaryField(blank=True, default=b'')),
                 ('credential_key_id', models.CharField(blank=True, max_length=20)),
                 ('credential_last_four', models.CharField(blank=True, max_length=4)),

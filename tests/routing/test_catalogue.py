@@ -58,7 +58,7 @@ URLS = [
     (GEMINI, "https://g.example/v1beta/models", GENERATE, f"https://g.example/v1beta/{GENERATE}"),
     (GEMINI, f"{VERTEX}/publishers/google", GENERATE, f"{VERTEX}/publishers/google/{GENERATE}"),
     (GEMINI, VERTEX, GENERATE, f"{VERTEX}/publishers/google/{GENERATE}"),
-    (GEMINI, f"{LOCAL}/publishers/google", f"/v1beta/{GENERATE}", f"{LOCAL}/publishers/google/{GENERATE}"),
+    (GEMINI, f"{LOCAL}/publishers/google", GENERATE, f"{LOCAL}/publishers/google/{GENERATE}"),
 ]  # fmt: skip
 
 
