@@ -146,9 +146,11 @@ def ids(make_wallet, make_key):
 
 @pytest.mark.parametrize("name", CASES)
 def test_refuses_a_row_that_breaks(name, ids):
-    row = CASES[name](ids)
-    with pytest.raises(IntegrityError) as caught, transaction.atomic():
-        row.save(force_insert=True)
+    with transaction.atomic():
+        row = CASES[name](ids)
+        with pytest.raises(IntegrityError) as caught, transaction.atomic():
+            row.save(force_insert=True)
+        transaction.set_rollback(True)  # an unsealed posting may not last
     if connection.vendor == "postgresql" or not name.endswith("unique"):
         # A hold below zero breaks the checkpoint's bound as well; either may be named.
         assert {name, IMPLIED.get(name, name)} & set(re.findall(r"\w+", str(caught.value)))
