@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NotRequired, TypedDict, Unpack
 
-from django.db import Error, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -136,9 +136,10 @@ class _LookUps:
         return await asyncio.shield(running)
 
     def _register(self) -> None:
-        # close() runs on another thread than the one that owns the connection.
-        connection.inc_thread_sharing()
-        self._connections.append(connection)
+        # Not the proxy `connection`, which is another one on each thread: close() runs elsewhere.
+        own = connections[DEFAULT_DB_ALIAS]
+        own.inc_thread_sharing()
+        self._connections.append(own)
 
     def close(self) -> None:
         if self._pool is not None:

@@ -62,7 +62,7 @@ class Command(BaseCommand):
             allowed_models=options["models"],
         )
         if options["limit_usd"] is not None:
-            budgets.limit_key(key=key, limit_nusd=options["limit_usd"])
+            budgets.set_limit(api_key_id=key.pk, limit_nusd=options["limit_usd"])
         self.stderr.write(f"Key {key.pk} of account {account.pk}; the key itself, only now:")
         return text
 
