@@ -318,7 +318,7 @@ def test_scripts_can_be_run():
 
 
 # What a test file may be called beside the module that it tests.
-SUBJECTS = {"admin", "migrations", "models", "pages", "commands"}
+SUBJECTS = {"admin", "browser", "migrations", "models", "pages", "commands"}
 
 
 def test_tests_mirror_the_code():
