@@ -88,10 +88,10 @@ class Tally:
         if type(url) is not str:
             fields.refuse_type(url, "a string", param)
         self.images += 1
-        if url[:5].lower() == "data:":
+        if url[:11].lower() == "data:image/":
             self.inline_bytes += len(url)
         else:
-            self.link(url, param)
+            self.link(url, param)  # also a document that calls itself an image
 
     def inline(self, mime: Any, data: Any, param: str) -> None:
         """Count base64 content by its type. Only images are bounded by their number."""
