@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from billing.usage import UnitClass, Usage
-from routing.readers import counts, openai_chat
+from routing.readers import counts, openai_usage
 from routing.readers.answer import AnswerReader, dicts, mapping, strings, word
 from routing.readers.base import Expectation, FinishReason, Flag, Step
 from routing.surfaces import Family
@@ -124,7 +124,7 @@ class ResponsesReader(AnswerReader):
         if not isinstance(raw, dict) or not raw:
             return None
         items = dicts(self._answer.get("output"))
-        usage = openai_chat.usage_of(
+        usage = openai_usage.usage_of(
             raw,
             quirks=self.expectation.quirks,
             native_tier=self._answer.get("service_tier"),
