@@ -140,7 +140,7 @@ def create(*, account: Account, created_by: User, form: Create) -> tuple[ApiKey,
         expires_at=asked["expires_on"],
     )
     if limit_nusd is not None:
-        budgets.limit_key(key=key, limit_nusd=limit_nusd)
+        budgets.set_limit(api_key_id=key.pk, limit_nusd=limit_nusd)
     return key, text
 
 

@@ -1,0 +1,60 @@
+"""What the tests of pages speak about: people with accounts, requests that happened."""
+
+import datetime as dt
+import itertools
+import uuid
+
+from accounts import owners
+from accounts.models import Account, Membership, User
+from accounts.timeids import bound
+from billing import ledger
+from billing.models import LedgerAccount
+from logs import recorder
+
+PASSWORD = "correct horse battery staple"
+_count = itertools.count(1)
+
+
+def user(
+    name: str, *, is_staff: bool = False, is_demo: bool = False, password: str | None = None
+) -> User:
+    """A user who owns an account; hashing a password takes time, so only on demand."""
+    made = User.objects.create_user(
+        username=name, email=f"{name}@example.com", password=password, is_staff=is_staff
+    )
+    owners.open_account(made, is_demo=is_demo)
+    return made
+
+
+def account_of(person: User) -> Account:
+    return person.accounts.get(memberships__role=Membership.Role.OWNER)
+
+
+def join(person: User, account: Account) -> None:
+    Membership.objects.create(account=account, user=person)
+
+
+def give(account: Account, amount_nusd: int) -> None:
+    ledger.credit(
+        account_id=account.pk,
+        amount_nusd=amount_nusd,
+        source=LedgerAccount.Kind.PROMOTION,
+        ref=f"test-{next(_count)}",
+        actor="tests",
+    )
+
+
+def request(account: Account, **fields) -> uuid.UUID:
+    """A request that the recorder wrote; newer ones have higher ids, also within one moment."""
+    at = fields.pop("at", None) or dt.datetime.now(dt.UTC)
+    since_midnight = at - dt.datetime.combine(at.date(), dt.time(), tzinfo=dt.UTC)
+    millis = int(since_midnight.total_seconds() * 1000)
+    request_id = uuid.UUID(int=bound(at.date()).int + (millis << 80) + (7 << 76) + next(_count))
+    entry = {
+        "created_at": at, "surface": "chat", "model": "demo/banana", "vendor": "demo",
+        "endpoint": "demo:demo/banana", "channel": "demo", "jurisdiction": "US",
+        "input_tokens": 12, "output_tokens": 30, "cost_nusd": 317_000, "first_byte_ms": 210,
+        "total_ms": 1_240, "status": 200, "finish_reason": "stop", **fields,
+    }  # fmt: skip
+    recorder.write([recorder.Entry(request_id=request_id, account_id=account.pk, **entry)])
+    return request_id

@@ -1,0 +1,219 @@
+"""A real Chromium walks the pages: on a desk and on a phone, with and without JavaScript."""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from accounts import keys, keytext
+from tests.bananarouter import factories
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-sync",
+]  # fmt: skip
+IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - whether a missing browser is a failure
+DESK, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
+WIDTHS = [360, 560, 600, 860, 861, 1024, 1280, 1359, 1360, 1440]
+TIMEOUT_MS = 15_000
+LONG = "a-vendor-with-a-long-name/a-model-of-a-very-long-name-2026-11-23-preview-thinking-max"
+
+pytestmark = [
+    # Playwright waits in an event loop, so the browser starts last and ends first.
+    pytest.mark.skipif(
+        CHROMIUM is None and not IN_CI, reason="no Chromium here: apt-get install chromium"
+    ),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def site(live_server):
+    """An account with keys and requests whose names are long, made before the browser starts."""
+    alice = factories.user("alice", is_demo=True, password=factories.PASSWORD)
+    account = factories.account_of(alice)
+    factories.give(account, 12_345_600_000_000)
+    keys.mint(account=account, created_by=alice, name="a name of eighty characters " * 2 + "x" * 24)
+    request_ids = [
+        factories.request(
+            account, model=LONG, endpoint=f"demo:{LONG}-x", cost_nusd=123_456_789_012,
+            input_tokens=1_234_567, cache_read_tokens=9_876_543, reasoning_tokens=54_321,
+        ),
+        factories.request(
+            account, status=400, error_code="missing_required_parameter", vendor=None
+        ),
+    ]  # fmt: skip
+    live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
+    return live_server
+
+
+@pytest.fixture
+def browser(site):
+    assert CHROMIUM, "CI must have Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open pages that note what they must not do; checked when the test ends."""
+    noted = []
+
+    def open_page(**options) -> Page:
+        context = browser.new_context(base_url=site.url, locale="en-US", **options)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        page.on("console", lambda m: m.type in {"error", "warning"} and noted.append(m.text))
+        page.on("pageerror", lambda error: noted.append(str(error)))
+        page.on(
+            "request",
+            lambda r: r.url.startswith((site.url, "data:")) or noted.append(f"asked {r.url}"),
+        )
+        return page
+
+    yield open_page
+    assert noted == []
+
+
+def log_in(page: Page) -> None:
+    page.goto("/accounts/login/")
+    page.locator("[name=login]").fill("alice")
+    page.locator("[name=password]").fill(factories.PASSWORD)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/overview")
+
+
+def assert_fits(page: Page) -> None:
+    width, shown = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert width <= shown, f"{page.url} is {width} wide, the window {shown}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": DESK},
+        {"viewport": PHONE, "has_touch": True},
+        {"viewport": PHONE, "java_script_enabled": False},
+    ],
+    ids=["desk", "phone", "without JavaScript"],
+)
+def test_sign_up_make_a_key_and_revoke_it(options, visit):
+    page = visit(**options)
+    has_script = options.get("java_script_enabled", True)
+
+    def check() -> None:
+        if has_script:
+            assert_fits(page)
+
+    page.goto("/")
+    check()
+    page.get_by_role("link", name="Sign up").click()
+    page.get_by_label("Email").fill("eve@example.com")
+    page.get_by_label("Username").fill("eve")
+    page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+    page.get_by_label("Password (again)").fill(factories.PASSWORD)
+    check()
+    page.get_by_role("button", name="Sign up").click()
+    page.wait_for_url("**/overview")
+    expect(page.get_by_role("heading", name="Three steps to a first answer")).to_be_visible()
+    check()
+
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Keys").click()
+    expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+    page.get_by_role("link", name="Create a key").first.click()
+    page.get_by_label("Name").fill("laptop")
+    page.get_by_label("Money limit").fill("2.50")
+    check()
+    page.get_by_role("button", name="Create key").click()
+    shown = page.locator("#new-key").inner_text()
+    assert keytext.is_well_formed(shown)
+    assert page.get_by_role("button", name="Copy").first.is_visible() == has_script
+    check()
+
+    page.get_by_role("link", name="I have copied it").click()
+    assert shown not in page.content()
+    expect(page.get_by_text("active")).to_be_visible()
+    check()
+    page.get_by_role("link", name="Revoke laptop").click()
+    expect(page.get_by_role("heading", name="Revoke “laptop”?")).to_be_visible()
+    check()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_text("“laptop” is revoked.")).to_be_visible()
+    check()
+
+    page.locator(".menu.end summary").click()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/")
+    page.goto("/overview")
+    assert "/accounts/login/" in page.url
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_nothing_is_wider_than_the_window(language, visit, site):
+    page = visit(viewport=DESK)
+    page.context.add_cookies([{"name": "django_language", "value": language, "url": site.url}])
+    log_in(page)
+    for path in ["/", *site.paths]:
+        page.goto(path)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert_fits(page)
+
+
+def test_copying_a_key_puts_it_on_the_clipboard(visit):
+    page = visit(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
+    log_in(page)
+    page.goto("/keys/new")
+    page.get_by_label("Name").fill("laptop")
+    page.get_by_role("button", name="Create key").click()
+    button = page.get_by_role("button", name="Copy").first
+    button.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#new-key").inner_text()
+
+
+def test_the_keyboard_reaches_everything_in_order(visit):
+    page = visit(viewport=DESK)
+    log_in(page)
+    page.goto("/keys")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    wanted = ["BananaRouter", "Overview", "Keys", "Requests", "alice", "Create a key", "Revoke"]
+    reached: list[str] = []
+    while "Revoke" not in reached:
+        assert len(reached) <= len(wanted), f"more stops than there should be: {reached}"
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", f"no focus is seen on {reached[-1]}"
+    assert reached == wanted
+
+
+def test_menus_close_on_escape_and_outside(visit):
+    page = visit(viewport=DESK)
+    log_in(page)
+    menu, summary = page.locator(".menu.end > div"), page.locator(".menu.end summary")
+    summary.click()
+    expect(menu).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    summary.click()
+    page.get_by_role("heading", name="Overview").click()
+    expect(menu).to_be_hidden()
+
+
+def test_the_theme_follows_the_system(visit):
+    grounds = []
+    for scheme in ("light", "dark"):
+        page = visit(viewport=DESK, color_scheme=scheme)
+        page.goto("/")
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds[0] != grounds[1]
