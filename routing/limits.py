@@ -18,6 +18,8 @@ from django.conf import settings
 from accounts.keys import Caller
 
 PERIOD_S = 60.0
+# What sums of floating-point seconds may be wrong by: the last of an allowance must pass.
+SLACK_S = 1e-4
 CELLS_MAX = 100_000
 # Nobody knows when a running request will end: ask again soon.
 CONCURRENCY_RETRY_S = 1.0
@@ -60,7 +62,7 @@ class _Rates:
         full_at = self._full_at.get(cell, 0.0)
         if full_at > now + PERIOD_S + 1:
             return 0.0  # a clock that went backwards
-        return full_at + PERIOD_S / limit - PERIOD_S - now
+        return full_at + PERIOD_S / limit - PERIOD_S - SLACK_S - now
 
     def take(self, cell: object, limit: int, now: float) -> None:
         """Count one. The caller has seen that wait_s is not above zero."""
@@ -75,8 +77,8 @@ class _Rates:
     def remaining(self, cell: object, limit: int, now: float) -> int:
         """Return how many may happen at once now."""
         used_s = max(0.0, self._full_at.get(cell, 0.0) - now)
-        # A millionth part heals what floating point loses.
-        return max(0, min(limit, math.floor((PERIOD_S - used_s) * limit / PERIOD_S + 1e-6)))
+        free_s = PERIOD_S + SLACK_S - used_s
+        return max(0, min(limit, math.floor(free_s * limit / PERIOD_S)))
 
     def clear(self) -> None:
         self._full_at.clear()

@@ -1,0 +1,89 @@
+"""Sign-up and log-in through allauth's own views; second factors at rest."""
+
+import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.urls import reverse
+
+from accounts import owners
+from accounts.adapters import MFAAdapter
+from accounts.models import Account, Membership, User
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a-long-enough-password-27"
+
+
+def sign_up(client, email="carol@example.com", username="carol"):
+    return client.post(
+        reverse("account_signup"),
+        {"email": email, "username": username, "password1": PASSWORD, "password2": PASSWORD},
+    )
+
+
+def test_signing_up_makes_a_user_who_owns_an_account(client):
+    assert sign_up(client).status_code == 302
+    user = User.objects.get(email="carol@example.com")
+    membership = Membership.objects.get(user=user)
+    assert membership.role == Membership.Role.OWNER
+    assert not membership.account.is_demo
+    assert "@" not in membership.account.name
+    assert not user.is_staff
+    assert user.password.startswith("argon2$argon2id$")
+
+
+def test_signing_up_cannot_choose_privileges(client):
+    client.post(
+        reverse("account_signup"),
+        {"email": "eve@example.com", "username": "eve", "password1": PASSWORD,
+         "password2": PASSWORD, "is_staff": "on", "is_superuser": "on", "is_active": "on"},
+    )  # fmt: skip
+    user = User.objects.get(email="eve@example.com")
+    assert not user.is_staff
+    assert not user.is_superuser
+
+
+def test_an_address_that_is_taken_makes_nobody_new(client):
+    sign_up(client)
+    client.logout()
+    sign_up(client, username="other")
+    assert User.objects.count() == 1
+    assert Account.objects.count() == 1
+
+
+@pytest.mark.parametrize("login", ["carol@example.com", "carol"])
+def test_logs_in_by_address_or_username_and_out(client, login):
+    sign_up(client)
+    client.post(reverse("account_logout"))
+    assert "_auth_user_id" not in client.session
+    client.post(reverse("account_login"), {"login": login, "password": "wrong"})
+    assert "_auth_user_id" not in client.session
+    client.post(reverse("account_login"), {"login": login, "password": PASSWORD})
+    assert client.session["_auth_user_id"] == str(User.objects.get().pk)
+
+
+def test_the_configured_adapter_seals_totp_and_recovery_codes(alice):
+    assert isinstance(get_adapter(), MFAAdapter)
+    secret = generate_totp_secret()
+    TOTP.activate(alice, secret)
+    codes = RecoveryCodes.activate(alice)
+    for row in Authenticator.objects.all():
+        assert secret not in str(row.data)
+        assert not any(code in str(row.data) for code in codes.get_unused_codes())
+    stored = Authenticator.objects.get(type=Authenticator.Type.TOTP)
+    assert get_adapter().decrypt(stored.data["secret"]) == secret
+
+
+def test_registering_an_address_twice_is_one_user():
+    first = owners.register(email="Dave@Example.com ")
+    assert owners.register(email="dave@example.com").pk == first.pk
+    assert first.email == "dave@example.com"
+    assert not first.has_usable_password()
+    assert owners.own_account(first).pk == owners.own_account(first).pk
+    assert Account.objects.count() == 1
+
+
+def test_an_operators_credit_never_lands_on_a_demo_account(alice):
+    demo = owners.open_account(alice, is_demo=True)
+    assert owners.own_account(alice).pk != demo.pk
