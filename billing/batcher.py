@@ -126,6 +126,7 @@ class Batcher:
             raise
         finally:
             self._store.close()
+            self._spool.release()
 
     def _gather(self) -> Batch | None:
         """Take what lies there, waiting for the first item; None when stopped and done."""

@@ -171,13 +171,16 @@ def _insert(rows: Sequence[models.RateCard], rates: Sequence[tuple[Rate, ...]]) 
         for rate in own
     ]
     table = models.Rate._meta.db_table
-    # One prepared statement: thousands of models bring a hundred thousand rates.
-    statement = (
-        f"INSERT INTO {table} (card_id, {', '.join(COLUMNS)}) "  # noqa: S608 - our own names
-        f"VALUES ({', '.join(['%s'] * (1 + len(COLUMNS)))})"
-    )
-    if values:
-        with connection.cursor() as cursor:
+    columns = ", ".join(("card_id", *COLUMNS))
+    # Thousands of models bring a hundred thousand rates: one statement, prepared once.
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in values:
+                    copy.write_row(row)
+        elif values:
+            marks = ", ".join(["%s"] * (1 + len(COLUMNS)))
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - ours
             cursor.executemany(statement, values)
 
 

@@ -75,6 +75,11 @@ class Spool:
         """Forget everything: the database has it."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Leave the file to whoever finds it."""
+        if self._file is not None:
             os.close(self._file)
             self._file = None
         self._size = 0
