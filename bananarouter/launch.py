@@ -74,7 +74,11 @@ class Gateway:
         self._options = options
         self._tell = tell
         self._supervisor = supervisor.Supervisor()
-        self._environment = {"DATA_DIR": str(settings.DATA_DIR)}
+        self._environment = {
+            "DATA_DIR": str(settings.DATA_DIR),
+            # Without `collectstatic` static files come from the source folders: no news.
+            "PYTHONWARNINGS": "ignore:No directory at:UserWarning",
+        }
         self._sockets: list[socket.socket] = []
         self._lock: IO[str] | None = None
 
@@ -95,10 +99,11 @@ class Gateway:
         try:
             self._start_valkey()
             port = self._start_demo_vendor() if self._options.has_demo else None
+            started = self._start_workers()
             _migrate()
             seeded = seed.seed(demo_port=port)
             connection.close()
-            self._start_workers()
+            self._let_go(started)
             if not self._supervisor.is_stopping:
                 announce(self.url, seeded.key)
                 self._greet(seeded)
@@ -141,6 +146,7 @@ class Gateway:
             command=server.command(),
             environment=env.child({}),
             stdin=server.configuration(),
+            is_quiet=True,
             folder=settings.DATA_DIR,
         )
         self._supervisor.start(child)
@@ -160,8 +166,8 @@ class Gateway:
         self._supervisor.start(child)
         return int(listener.getsockname()[1])
 
-    def _start_workers(self) -> None:
-        """Start a worker on each socket and wait until all of them serve."""
+    def _start_workers(self) -> list[tuple[supervisor.Child, int]]:
+        """Start loading a worker for each socket; return them with what tells their readiness."""
         folder = settings.DATA_DIR / "metrics"
         self._environment.update(observability.prepare_metrics(folder))
         started = []
@@ -175,11 +181,18 @@ class Gateway:
                 environment=env.child(self._environment),
                 descriptors=(listener.fileno(), writable),
                 folder=settings.BASE_DIR,
+                is_held=True,
                 stop_timeout_s=settings.DRAIN_TIMEOUT_S + STOP_MARGIN_S,
                 on_death=lambda pid: observability.forget_worker(pid, folder),
             )
             self._supervisor.start(child)
             started.append((child, readable))
+        return started
+
+    def _let_go(self, started: list[tuple[supervisor.Child, int]]) -> None:
+        """Let workers serve, now that the database is ready; wait until all of them do."""
+        for child, _ in started:
+            child.release()
         for child, readable in started:
             self._supervisor.wait_ready(
                 lambda readable=readable: _has_bytes(readable),

@@ -1,21 +1,18 @@
 """What the embedded default starts with: a demo account, its money, its key, its channels."""
 
-import secrets
 from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from accounts import keys
-from accounts.models import Account, Membership, User
+from accounts import keys, owners
+from accounts.models import Account, User
 from bananarouter import env
 from billing import ledger
 from billing.models import LedgerAccount
-from routing import channel_import
+from routing import channel_import, import_file
 from routing.surfaces import Family
 
-USERNAME = "demo"
 EMAIL = "demo@example.invalid"
-ACCOUNT_NAME = "Demo"
 KEY_NAME = "demo"
 ACTOR = "run"
 BALANCE_NUSD = 100_000_000_000
@@ -34,6 +31,8 @@ CHANNELS = {
     "demo-anthropic": (Family.ANTHROPIC, "", CHAT_MODELS),
     "demo-gemini": (Family.GEMINI, "/v1beta", {**CHAT_MODELS, **EMBEDDING_MODELS}),
 }
+CONTEXT_TOKENS_MAX = 131_072
+OUTPUT_TOKENS_MAX = 16_384
 VENDOR_KEYS = {
     "OPENAI_API_KEY": "openai",
     "ANTHROPIC_API_KEY": "anthropic",
@@ -46,7 +45,7 @@ class Seeded:
     """What the operator is told; without a demo, `key` is "-"."""
 
     key: str = field(default="-", repr=False)
-    staff_username: str = USERNAME
+    staff_username: str = ""
     # Known only when it was just made.
     staff_password: str | None = field(default=None, repr=False)
     vendors: tuple[str, ...] = ()
@@ -54,32 +53,33 @@ class Seeded:
 
 def seed(*, demo_port: int | None) -> Seeded:
     """Make what is missing; without a `demo_port` only the vendors whose keys are set."""
-    vendors = tuple(
-        vendor
-        for variable, vendor in VENDOR_KEYS.items()
-        if (credential := env.secret(variable))
-        and channel_import.seed_vendor(vendor, credential=credential)
-    )
+    vendors = []
+    for variable, vendor in VENDOR_KEYS.items():
+        if credential := env.secret(variable):
+            channel_import.seed_vendor(vendor, credential)
+            vendors.append(vendor)
     if demo_port is None:
-        return Seeded(vendors=vendors)
-    account, password = _account()
+        return Seeded(vendors=tuple(vendors))
+    account, user, password = _account()
     _credit(account)
     _, key = keys.mint_demo(account=account, name=KEY_NAME)
-    channel_import.apply(_channels(demo_port))
-    return Seeded(key=key, staff_password=password, vendors=vendors)
+    channel_import.install(import_file.read(_channels(demo_port)))
+    return Seeded(
+        key=key,
+        staff_username=user.username if user else "",
+        staff_password=password,
+        vendors=tuple(vendors),
+    )
 
 
-def _account() -> tuple[Account, str | None]:
+def _account() -> tuple[Account, User | None, str | None]:
     """Return the demo account; make it, with a staff user who owns it, when there is none."""
     account = Account.objects.filter(is_demo=True).order_by("pk").first()
     if account is not None:
-        return account, None
-    password = secrets.token_urlsafe(12)
+        return account, None, None
     with transaction.atomic():
-        account = Account.objects.create(name=ACCOUNT_NAME, is_demo=True)
-        user = User.objects.create_superuser(USERNAME, EMAIL, password)
-        Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
-    return account, password
+        user, password = owners.make_staff(email=EMAIL)
+        return owners.open_account(user, is_demo=True), user, password
 
 
 def _credit(account: Account) -> None:
@@ -107,7 +107,13 @@ def _channels(port: int) -> dict[str, object]:
                 "base_url": f"http://127.0.0.1:{port}{path}",
                 "api_key": "demo",
                 "models": [
-                    {"name": slug, "upstream_name": slug.replace("/", "-"), "prices": prices}
+                    {
+                        "name": slug,
+                        "upstream_name": slug.replace("/", "-"),
+                        "prices": prices,
+                        "context_tokens_max": CONTEXT_TOKENS_MAX,
+                        "output_tokens_max": OUTPUT_TOKENS_MAX,
+                    }
                     for slug, prices in models.items()
                 ],
             }

@@ -15,8 +15,13 @@ def main() -> None:
     parser.add_argument("--ready-fd", type=int, help="a pipe that gets one byte when ready")
     options = parser.parse_args()
     env.use_settings()
-    from bananarouter import server  # noqa: PLC0415 - needs the settings
+    # Loading is most of the time of a start: it is done before the supervisor lets us go.
+    from bananarouter import asgi  # noqa: PLC0415 - sets Django up, first of all
 
+    del asgi
+    from bananarouter import server  # noqa: PLC0415 - needs Django
+
+    sys.stdin.read()
     code = server.serve(
         [socket.socket(fileno=options.fd)],
         on_ready=lambda: _tell(options.ready_fd),

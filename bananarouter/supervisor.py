@@ -36,6 +36,9 @@ class Child:
     # Sockets handed down; they stay open here, so connections wait out the child's restart.
     descriptors: tuple[int, ...] = ()
     stdin: bytes | None = field(default=None, repr=False)
+    is_quiet: bool = False
+    # The first life loads itself, then waits for the end of its standard input: `release`.
+    is_held: bool = False
     # How long it may take to end by itself; gateway workers drain their requests.
     stop_timeout_s: float = QUICK_STOP_S
     # Told the process id of each life that ended before its time.
@@ -58,16 +61,23 @@ class Child:
             env=self.environment,
             cwd=self.folder,
             pass_fds=self.descriptors,
-            stdin=subprocess.PIPE if self.stdin is not None else subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),
+            stdin=subprocess.PIPE if self.stdin is not None or self.is_held else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if self.is_quiet else sys.stderr.fileno(),
             # A terminal's Ctrl-C must reach the supervisor alone: it decides the order.
             start_new_session=True,
             preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - we have one thread
         )
-        if self.stdin is not None and self.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.write(self.stdin)
-                self.process.stdin.close()
+        if not self.is_held:
+            self.release()
+
+    def release(self) -> None:
+        """Hand over the standard input and end it."""
+        self.is_held = False
+        if self.process is None or self.process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(self.stdin or b"")
+            self.process.stdin.close()
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs."""

@@ -39,6 +39,7 @@ class Valkey:
             "appendonly no",
             "daemonize no",
             "loglevel warning",
+            "logfile /dev/null",
         ]
         return ("\n".join(lines) + "\n").encode()
 

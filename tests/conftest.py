@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests import servers
+from tests import emulator, gateways, servers
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -91,3 +91,35 @@ def valkey():
     server = servers.Valkey().start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def vendor():
+    """An emulated vendor that does what each test scripts."""
+    server = emulator.Vendor().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def run_gateway(tmp_path):
+    """Return `run(*arguments, **environment)`, which starts a gateway that ends with the test."""
+    started: list[gateways.Gateway] = []
+
+    def run(*arguments: str, waits: bool = True, **environment: str) -> gateways.Gateway:
+        folder = tmp_path / f"gateway{len(started)}"
+        gateway = gateways.Gateway(folder, *arguments, **environment)
+        started.append(gateway)
+        return gateway.start(waits=waits)
+
+    yield run
+    for gateway in started:
+        gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory):
+    """The embedded default as it comes, shared by the tests that only call it."""
+    gateway = gateways.Gateway(tmp_path_factory.mktemp("running")).start()
+    yield gateway
+    assert gateway.stop() == 0

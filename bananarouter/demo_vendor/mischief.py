@@ -6,7 +6,7 @@ from dataclasses import dataclass
 _ONE = r"(?!demo:)[a-z-]+(?:=[0-9.]+)?"
 INSTRUCTIONS = re.compile(rf"\bdemo:\s*({_ONE}(?:[\s,]+{_ONE})*)", re.IGNORECASE)
 INSTRUCTION = re.compile(r"([a-z-]+)(?:=([0-9.]+))?", re.IGNORECASE)
-TOKENS_MAX = 20_000
+TOKENS_MAX = 16_384
 SECONDS_MAX = 3_600.0
 
 

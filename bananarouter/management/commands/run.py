@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts import commands
 from bananarouter import launch, listening, secret_files, supervisor, valkey
 
 CURL = (
@@ -27,6 +28,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        commands.add_data_dir(parser)
         parser.add_argument("--port", type=int, default=8000, help="0: any free one")
         parser.add_argument(
             "--host", default="127.0.0.1", help="another address than loopback, if you mean it"
