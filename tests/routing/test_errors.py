@@ -1,10 +1,13 @@
 import json
+import re
+from pathlib import Path
 
 import anthropic
 import httpx2
 import openai
 import orjson
 import pytest
+from django.conf import settings
 
 from routing import errors
 from routing.errors import TABLE, Code, RelayError
@@ -440,3 +443,20 @@ def test_official_sdks_raise_their_own_class(code, openai_class, anthropic_class
     ):
         client.models.list()
     assert caught.value.body["error"]["message"] == "What, why, what to do."
+
+
+def test_the_page_for_users_tells_the_table_as_it_is():
+    page = (Path(settings.BASE_DIR) / "docs" / "wire.md").read_text()
+    told = re.findall(
+        r"^\| `(\w+)` \| (\d{3}) \| (\w+) \| (\w+) \| (\w+) \| .+ \|$", page, re.MULTILINE
+    )
+    assert told == [
+        (
+            code.value,
+            str(TABLE[code].status),
+            TABLE[code].openai_type,
+            TABLE[code].anthropic_type,
+            TABLE[code].gemini_status,
+        )
+        for code in Code
+    ]
