@@ -175,7 +175,8 @@ def _insert(rows: Sequence[models.RateCard], rates: Sequence[tuple[Rate, ...]]) 
     # Thousands of models bring a hundred thousand rates: one statement, prepared once.
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            copying = cursor.copy(f"COPY {table} ({columns}) FROM STDIN")
+            with connection.wrap_database_errors, copying as copy:
                 for row in values:
                     copy.write_row(row)
         elif values:
