@@ -22,6 +22,8 @@ from routing.exchange import Exchange
 
 # Where neither the catalogue nor the caller bounds the output.
 OUTPUT_TOKENS_UNKNOWN = 131_072
+# The largest window that a vendor offers (Grok, Gemini; 2026-11), for models that state none.
+CONTEXT_TOKENS_UNKNOWN = 2_097_152
 # A limit below this makes no answer worth its prompt.
 OUTPUT_TOKENS_CLAMP_MIN = 16
 # The tokenizer is not the vendor's own: allow for the difference.
@@ -67,17 +69,11 @@ class _Terms:
     cards: Mapping[str, RateCard]
 
     def prompt_tokens(self, endpoint: Endpoint) -> int:
-        """Bound the prompt by its bytes. Raises: RelayError when it cannot be bounded."""
+        """Bound the prompt by its bytes; by the whole window where content is elsewhere."""
         demand, quirks = self.demand, endpoint.channel.vendor.quirks
         window = endpoint.context_tokens_max
         if demand.has_remote_content:
-            if window is None:
-                raise RelayError(
-                    code=Code.UNBOUNDED,
-                    message="Content given by URL cannot be priced in advance for this model, "
-                    "whose context window is unknown: send the content itself.",
-                )
-            return window
+            return window or CONTEXT_TOKENS_UNKNOWN
         tokens = (
             demand.prompt_bytes
             + quirks.preamble_tokens_max

@@ -10,6 +10,7 @@ from django.conf import settings
 from accounts import metrics
 from billing.charges import AttemptRow
 from billing.models import Attempt
+from billing.usage import UnitClass
 from routing import catalogue, dialects, errors, readers, upstream
 from routing.catalogue import Endpoint
 from routing.dialects.base import Demand, Inbound
@@ -120,6 +121,7 @@ async def _try(
         is_stream=inbound.is_stream,
         choices=demand.choices,
         wants_stream_usage=inbound.wants_stream_usage,
+        may_search=UnitClass.WEB_SEARCH in demand.fees,
         quirks=quirks,
     )
     reader = readers.for_surface(inbound.surface, expectation)

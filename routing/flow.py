@@ -231,7 +231,8 @@ class Flow:
             await job.void(Ending.GONE_BEFORE_OUTPUT)
             return
         reader, exchange = dialed.reader, job.exchange
-        self._delivered.tokens += tokenizer.count(reader.take_text())
+        if not reader.is_usage_final:
+            self._delivered.tokens += tokenizer.count(reader.take_text())
         exchange.finish = reader.finish
         verdict = metering.stream(
             ending=ending,

@@ -53,6 +53,8 @@ class Expectation:
     is_stream: bool
     choices: int = 1
     wants_stream_usage: bool = True
+    # Cited pages mean a search that is billed: only where the caller asked for the tool.
+    may_search: bool = True
     quirks: Quirks
 
 

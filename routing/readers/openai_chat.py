@@ -196,7 +196,7 @@ class ChatReader(AnswerReader):
             self._mark = _MARK_OF_CALLS
         if message.get("refusal"):
             self._has_refusal = True
-        if not self._searches and _cites_the_web(message):
+        if self.expectation.may_search and not self._searches and _cites_the_web(message):
             self._searches = 1
             self._usage = None
 
