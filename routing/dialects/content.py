@@ -55,10 +55,9 @@ _OPAQUE_KEYS: Final = frozenset(
     }
 )
 _LINK_KEYS: Final = frozenset({"url", "image_url", "file_url", "video_url", "document_url"})
-# Files of Google's API are also reachable as links, with the key that holds them.
+# Files of these APIs are reachable as links too, for whoever holds the vendor's key.
 _VENDOR_LINK: Final = re.compile(
-    r"https?://[^/]*(googleapis\.com/(v\d\w*/|upload/)*files/|storage\.(cloud\.)?google(apis)?\.)"
-    r"|https?://api\.(openai|anthropic)\.com/",
+    r"https?://[^/?#]*(generativelanguage\.googleapis|api\.openai|api\.anthropic)\.com",
     re.IGNORECASE,
 )
 

@@ -57,6 +57,10 @@ _CAMEL: Final[Mapping[str, str]] = {snake: camel for camel, snake in _SNAKE.item
 _MEDIA_KEYS: Final = frozenset(
     {"inlineData", "inline_data", "fileData", "file_data", "functionResponse", "function_response"}
 )
+# Google may open its own buckets with the rights of our project; no other vendor does.
+_BUCKET_LINK: Final = re.compile(
+    r"https?://[^/?#]*storage\.(cloud\.google|googleapis)\.com", re.IGNORECASE
+)
 _FREE_TOOLS: Final = frozenset({"functionDeclarations", "computerUse"})
 _READING_TOOLS: Final = frozenset({"urlContext", "codeExecution", "mcpServers"})
 _SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
@@ -258,7 +262,10 @@ def _read_media(part: dict[str, Any], param: str, tally: Tally) -> None:
         tally.inline(_get(inline, "mimeType"), inline.get("data"), f"{param}.inlineData.data")
     file = _object(part, "fileData", f"{param}.")
     if file:
-        tally.link(_get(file, "fileUri"), f"{param}.fileData.fileUri")
+        uri = _get(file, "fileUri")
+        if type(uri) is str and _BUCKET_LINK.match(uri):
+            fields.refuse_handle(f"{param}.fileData.fileUri")
+        tally.link(uri, f"{param}.fileData.fileUri")
     result = _object(part, "functionResponse", f"{param}.")
     for number, nested in enumerate(fields.array(result, "parts", f"{param}.functionResponse.")):
         where = f"{param}.functionResponse.parts[{number}]"

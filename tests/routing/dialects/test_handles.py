@@ -446,6 +446,8 @@ NAMED = [
         for uri in (
             "files/abc",
             "gs://bucket/x.pdf",
+            "https://bucket.storage.googleapis.com/x.pdf",
+            "https://storage.cloud.google.com/bucket/x.pdf",
             "https://generativelanguage.googleapis.com/v1beta/files/abc",
             "HTTPS://generativelanguage.googleapis.com/files/abc",
         )

@@ -125,6 +125,7 @@ def test_inline_images_count_by_number_and_not_by_bytes():
     "part",
     [
         image("https://example.com/cat.png"),
+        image("https://storage.googleapis.com/public/cat.png?to=api.openai.com"),
         image("data:application/pdf;base64,AAAA"),
         {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}},
         {"type": "file", "file": {"file_data": "https://example.com/x.pdf"}},
@@ -146,7 +147,8 @@ def test_what_bytes_do_not_bound_is_said(part):
         "file:///etc/passwd",
         "files/abc",
         "file-abc",
-        "https://storage.googleapis.com/bucket/x",
+        "https://generativelanguage.googleapis.com/v1beta/%66iles/abc",
+        "https://user@API.OpenAI.com:443/v1/files/file-1/content",
         "https://api.openai.com/v1/files/file-1/content",
     ],
 )
