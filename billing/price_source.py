@@ -81,6 +81,7 @@ TIERS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("fast", {"service_tier": "fast"}),
     ("fast", {"speed": "fast"}),
 )
+AS_BATCH = ("flex", {"processing": "batch"})  # where the vendor sells both at one price
 
 # Price of a class: nano-USD for each unit above so many prompt tokens; the first holds from 0.
 Steps = tuple[tuple[int, Decimal], ...]
@@ -98,6 +99,7 @@ class Rules:
     providers: tuple[str, ...] = ()  # the package's provider ids, best first
     takes_audio_as_input: bool = False
     writes_cost_more: bool = False
+    flex_costs_as_batch: bool = False
     # (class, USD for one million tokens or one thousand things): where the package is silent.
     supplements: tuple[tuple[str, str], ...] = ()
 
@@ -197,7 +199,8 @@ def _rates(
     tiers: dict[str, dict[UnitClass, Steps]] = {STANDARD: _steps(info, at, {})}
     if UnitClass.INPUT not in tiers[STANDARD]:
         raise NoPrice(f"{info.id}: input tokens")
-    for tier, context in TIERS if has_tiers else ():
+    contexts = (*TIERS, AS_BATCH) if rules.flex_costs_as_batch else TIERS
+    for tier, context in contexts if has_tiers else ():
         if tier not in tiers and _has_variant(info, at, context):
             tiers[tier] = _steps(info, at, context)
     rates: list[Rate] = []

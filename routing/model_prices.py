@@ -101,6 +101,7 @@ def _rules(vendor: Vendor, family: Family, facts: Facts) -> Rules:
     return Rules(
         providers=vendor.priced_by,
         takes_audio_as_input=vendor.takes_audio_as_input,
+        flex_costs_as_batch=vendor.flex_costs_as_batch,
         # Only Anthropic's own protocol tells the two lifetimes of a cache write apart.
         writes_cost_more=family is Family.ANTHROPIC,
         supplements=(*facts.prices.items(), *vendor.fees.items()),

@@ -84,6 +84,7 @@ class Vendor:
     aliases: tuple[str, ...] = ()
     priced_by: tuple[str, ...] = ()  # providers of the price source
     takes_audio_as_input: bool = False  # audio tokens cost what text does, unless priced
+    flex_costs_as_batch: bool = False  # the price source lists batch prices only
     authors: Mapping[str, str] = field(default_factory=dict)  # prefix of a name -> author
     models: tuple[str, ...] = ()  # offered when a key alone makes a channel
     facts: tuple[Facts, ...] = ()
@@ -182,6 +183,7 @@ class _Reader:
             aliases=self.words(self.table, "aliases"),
             priced_by=self.words(self.table, "priced_by"),
             takes_audio_as_input=self.take(self.table, "takes_audio_as_input", bool, default=False),
+            flex_costs_as_batch=self.take(self.table, "flex_costs_as_batch", bool, default=False),
             authors=self.texts("authors"),
             models=self.words(self.table, "models"),
             facts=self.facts(),

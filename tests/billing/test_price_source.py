@@ -1,6 +1,7 @@
 """genai-prices as our rates: every class, every refusal, beside the package's own arithmetic."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -100,6 +101,20 @@ def test_googles_audio_costs_what_text_does_where_no_audio_price_is_listed():
     argon = flat("gemini-4-argon", GOOGLE)
     assert argon[UnitClass.AUDIO_INPUT] == argon[UnitClass.INPUT]
     assert argon[UnitClass.AUDIO_CACHE_READ] == argon[UnitClass.CACHE_READ]
+
+
+def test_flex_costs_as_batch_where_the_vendor_says_so():
+    assert prices("gemini-3-flash-preview", GOOGLE, tier="flex") == {}
+    rules = replace(GOOGLE, flex_costs_as_batch=True)
+    found = flat("gemini-3-flash-preview", rules, tier="flex")
+    assert (found[UnitClass.INPUT], found[UnitClass.OUTPUT]) == (Decimal("0.25"), Decimal("1.5"))
+    assert found.keys() == flat("gemini-3-flash-preview", rules).keys()
+
+
+def test_a_stated_zero_is_a_price():
+    rules = replace(ANTHROPIC, supplements=(("web_fetch", "0"),))
+    assert flat("claude-opus-5-5", rules)[UnitClass.WEB_FETCH] == 0
+    assert UnitClass.WEB_FETCH not in flat("claude-opus-5-5", ANTHROPIC)
 
 
 def test_images_that_come_out_have_a_price_or_none():

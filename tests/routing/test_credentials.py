@@ -1,6 +1,7 @@
 """Credentials at rest: bound to their row, rotated, never shown."""
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from routing import credentials
 from routing.catalogue import Channel as LiveChannel
@@ -83,7 +84,7 @@ def test_storing_the_same_secret_again_changes_nothing():
 
 
 @pytest.mark.django_db
-def test_rotation_rewraps_every_row_and_the_old_key_can_go(settings):
+def test_rotation_rewraps_every_row_and_the_old_key_can_go(settings, capsys):
     channels = [row(f"c{n}") for n in range(3)]
     for channel in channels:
         credentials.store(channel, f"{SECRET}{channel.pk}")
@@ -91,7 +92,8 @@ def test_rotation_rewraps_every_row_and_the_old_key_can_go(settings):
     old = settings.CREDENTIAL_KEYS["1"]
     sealed_part = bytes(channels[0].credential)[credentials.WRAPPED_BYTES + 1 :]
     settings.CREDENTIAL_KEYS = {"1": old, "2": "a second key of more than thirty-two characters"}
-    assert credentials.rewrap() == 3
+    call_command("rewrap_credentials")
+    assert capsys.readouterr().out == "3 credentials wrapped anew\n"
     assert credentials.rewrap() == 0
     settings.CREDENTIAL_KEYS = {"2": settings.CREDENTIAL_KEYS["2"]}
     for channel in channels:
@@ -113,6 +115,8 @@ def test_a_rotation_that_cannot_open_a_row_changes_none(settings):
     settings.CREDENTIAL_KEYS = {"1": old, "2": "a second key of more than thirty-two characters"}
     with pytest.raises(CredentialError):
         credentials.rewrap()
+    with pytest.raises(CommandError, match="does not open"):
+        call_command("rewrap_credentials")
     assert set(Channel.objects.values_list("credential_key_id", flat=True)) == {"1"}
 
 
