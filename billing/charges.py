@@ -9,7 +9,7 @@ import uuid
 from dataclasses import replace
 from typing import Protocol
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import metrics, timeids
 from billing.batch import AttemptRow, Settlement
@@ -21,6 +21,8 @@ from billing.purses import LocalLease
 __all__ = ["AttemptRow", "OpenCharge", "Settlement", "ensure_partitions", "open_charge"]
 
 FILLFACTOR = 70
+# Workers that start together would otherwise race for the same CREATE TABLE.
+_PARTITION_LOCK = 0x6269_6C6C
 
 
 class Tray(Protocol):
@@ -240,7 +242,8 @@ def ensure_partitions(*, days: int = 7, today: dt.date | None = None) -> int:
 
 
 def _ensure_partition(day: dt.date) -> bool:
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PARTITION_LOCK])
         cursor.execute("SELECT to_regclass(%s)", [f"billing_charge_{day:%Y%m%d}"])
         if cursor.fetchone()[0] is not None:
             return True
