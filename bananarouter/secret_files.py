@@ -18,7 +18,7 @@ class SecretsMissing(Exception):
         super().__init__(
             f"The database exists, but {', '.join(names)} of {folder} do not. Without them no API "
             "key and no channel credential can be verified. Restore the folder from its backup, "
-            "or start with another --data-dir."
+            "give them in the environment (docs/settings.md), or start with another --data-dir."
         )
 
 
