@@ -212,9 +212,12 @@ def usage(quantities: Quantities, *, native_tier: Any, raw: Any, flags: set[Flag
     )
 
 
-def integers(raw: Any) -> str | None:
-    """Write the vendor's own integers as JSON: known names only, and never a string."""
-    kept = _integers(raw, RAW_DEPTH_MAX)
+def integers(raw: Any, *, is_plain: bool = False) -> str | None:
+    """Write the vendor's own integers as JSON: known names only, and never a string.
+
+    `is_plain`: the caller has seen that there is nothing else in it.
+    """
+    kept = raw if is_plain else _integers(raw, RAW_DEPTH_MAX)
     return orjson.dumps(kept).decode() if kept else None
 
 
