@@ -1,6 +1,7 @@
 """Requests: the list with filters and CSV, and the full story of one."""
 
 import csv
+import re
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,8 @@ CSV_COLUMNS = (
     "reasoning_tokens", "is_estimated", "cost_usd", "first_byte_ms", "total_ms", "status",
     "finish_reason", "error_code", "is_stream", "api_key_id", "source_ip",
 )  # fmt: skip
+# What a model can be named; PostgreSQL refuses some characters outright.
+_NAME = re.compile(r"[!-~]{1,160}").fullmatch
 
 
 def read_filters(request: HttpRequest) -> activity.Filters:
@@ -27,9 +30,10 @@ def read_filters(request: HttpRequest) -> activity.Filters:
         before = uuid.UUID(request.GET.get("before", ""))
     except ValueError:
         before = None
+    model = request.GET.get("model", "")
     return activity.Filters(
         status=status if status in {"ok", "failed"} else "",
-        model=request.GET.get("model", "")[:160],
+        model=model if _NAME(model) else "",
         before=before,
     )
 
