@@ -153,7 +153,9 @@ class OpenAI:
 
     def test_errors_are_typed(self, sdk, place):
         with pytest.raises(openai.NotFoundError):
-            sdk.chat.completions.create(model="no/such-model", messages=[])
+            sdk.chat.completions.create(
+                model="no/such-model", messages=[{"role": "user", "content": "x"}]
+            )
         with pytest.raises(openai.RateLimitError):
             sdk.chat.completions.create(
                 model=place.fast, messages=[{"role": "user", "content": "demo: status=429"}]
