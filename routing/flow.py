@@ -73,6 +73,8 @@ class Flow:
         self._send, self._task = send, asyncio.current_task()
         job.exchange.status = 200
         pulse.join(self)
+        if self._dialed is None:  # the head alone left after all that silence
+            self._keep_alive()
         try:
             await self._deliver()
         finally:
