@@ -16,7 +16,7 @@ from routing.catalogue import Endpoint
 from routing.dialects.base import Demand, Inbound
 from routing.errors import Code, RelayError
 from routing.readers.base import Expectation, Reader, Step
-from routing.sse import EventTooLarge, Splitter
+from routing.sse import EventTooLarge, Splitter, data_of
 from routing.upstream import Answer, Call, Fault, UpstreamFailed
 
 TRIES_MAX = 3
@@ -168,12 +168,15 @@ def _is_json(answer: Answer) -> bool:
 
 
 async def _first_events(dialed: Dialed) -> None:
+    # A comment is no answer yet: while nothing else came, another endpoint may still be tried.
+    is_comment = True
     async with asyncio.timeout(settings.FIRST_BYTE_TIMEOUT_S):
-        while not dialed.events:
+        while is_comment:
             chunk = await dialed.answer.chunk()
             if not chunk:
                 raise _invalid()
             for event in dialed.splitter.feed(chunk):
+                is_comment = is_comment and not data_of(event)
                 dialed.events.append((event, dialed.reader.read_event(event)))
 
 
