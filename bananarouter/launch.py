@@ -1,6 +1,7 @@
 """Starts the whole gateway on one machine: what `manage.py run` does."""
 
 import fcntl
+import functools
 import os
 import resource
 import socket
@@ -99,6 +100,8 @@ class Gateway:
         try:
             self._start_valkey()
             port = self._start_demo_vendor() if self._options.has_demo else None
+            if not env.text("PUBLIC_URL"):
+                self._environment["PUBLIC_URL"] = self.url
             started = self._start_workers()
             _migrate()
             seeded = seed.seed(demo_port=port)
@@ -195,9 +198,7 @@ class Gateway:
             child.release()
         for child, readable in started:
             self._supervisor.wait_ready(
-                lambda readable=readable: _has_bytes(readable),
-                child=child,
-                timeout_s=READY_TIMEOUT_S,
+                functools.partial(_has_bytes, readable), child=child, timeout_s=READY_TIMEOUT_S
             )
 
     def _greet(self, seeded: seed.Seeded) -> None:

@@ -125,7 +125,8 @@ def compose(prompt: Prompt, plan: mischief.Plan) -> Answer:
     profile = PROFILES[prompt.model]
     thoughts = tokens.pieces(_thoughts(prompt)) if profile.reasons else []
     tool = None if plan.refuses else _tool_to_call(prompt)
-    calls, call_tokens, text = (), 0, [""]
+    calls: tuple[Call, ...] = ()
+    call_tokens, text = 0, [""]
     finish = Finish.REFUSED if plan.refuses else Finish.STOP
     if tool is not None:
         call = Call(id=seed[:20], name=tool.name, arguments=_arguments(tool, prompt.latest))

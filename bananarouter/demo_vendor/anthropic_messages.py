@@ -24,6 +24,12 @@ ERRORS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+# How a block looks before its deltas.
+EMPTY: dict[str, dict[str, Any]] = {
+    "thinking": {"thinking": "", "signature": ""},
+    "text": {"text": ""},
+    "tool_use": {"input": {}},
+}
 TOKENS_EACH_EVENT = 3
 WRITE_TOKENS_MIN = 1_024
 
@@ -145,9 +151,8 @@ def events(
 def _block_events(
     index: int, block: dict[str, Any], answer: answers.Answer
 ) -> Iterator[beats.Beat]:
-    empty = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""},
-             "tool_use": {"input": {}}}[block["type"]]  # fmt: skip
-    yield _event("content_block_start", {"index": index, "content_block": {**block, **empty}})
+    began = {**block, **EMPTY[block["type"]]}
+    yield _event("content_block_start", {"index": index, "content_block": began})
     for delta, written in _deltas(block, answer):
         yield _event("content_block_delta", {"index": index, "delta": delta}, tokens=written)
     yield _event("content_block_stop", {"index": index})

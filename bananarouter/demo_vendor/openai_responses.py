@@ -54,7 +54,7 @@ def _reasoning(answer: answers.Answer) -> dict[str, Any]:
 
 
 def _message(answer: answers.Answer, *, text: str | None, status: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {
         "id": f"msg_demo{answer.id}",
         "type": "message",
@@ -169,7 +169,7 @@ def _text_steps(answer: answers.Answer, index: int) -> Iterator[Step]:
     item = _message(answer, text=None, status="in_progress")
     yield "response.output_item.added", {"output_index": index, "item": item}, 0
     place = {"item_id": item["id"], "output_index": index, "content_index": 0}
-    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     yield "response.content_part.added", {**place, "part": part}, 0
     for text, tokens in beats.groups(answer.text, 1):
         yield "response.output_text.delta", {**place, "delta": text, "logprobs": []}, tokens
