@@ -1,0 +1,179 @@
+"""The place of the crash proofs: a durable PostgreSQL, a gateway of several workers, a vendor."""
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psycopg
+
+from tests import servers
+from tests.e2e.crash_vendor import MODEL, PRICES, GatedVendor
+from tests.e2e.serving import OPEN
+from tests.gateways import Gateway
+from tests.servers import wait_until
+
+TTL_S = 3
+ROTATION_S = 2
+QUICK = {"LEASE_TTL_S": str(TTL_S), "LEASE_ROTATION_S": str(ROTATION_S)}
+
+
+class Site:
+    """Everything that runs, and what its database says."""
+
+    def __init__(self, folder: Path, *, workers: int, **environment: str) -> None:
+        self.vendor = GatedVendor().start()
+        self.postgresql = servers.PostgreSQL(fsync=True).start()
+        self.gateway = Gateway(
+            folder,
+            "--no-demo",
+            "--workers",
+            str(workers),
+            DATABASE_URL=self.postgresql.url,
+            MARKUP_PPM="0",
+            **{**OPEN, **QUICK, **environment},
+        )
+        self.workers = workers
+        self.key = ""
+
+    def start(self, *, credit_usd: str = "100000", on_disconnect: str = "stop") -> "Site":
+        self.gateway.start()
+        self.import_model(on_disconnect=on_disconnect)
+        self.key = self.new_key("crash@example.com", credit_usd)
+        return self
+
+    def import_model(self, *, on_disconnect: str) -> None:
+        model = {
+            "name": MODEL,
+            "upstream_name": MODEL,
+            "prices": PRICES,
+            "context_tokens_max": 100_000,
+            "output_tokens_max": 1_000,
+        }
+        channel = {
+            "name": "crash",
+            "vendor": "openai",
+            "protocol": "openai-chat",
+            "base_url": f"{self.vendor.url}/v1",
+            "api_key": "sk-crash",
+            "on_disconnect": on_disconnect,
+            "models": [model],
+        }
+        file = self.gateway.folder / "channels.json"
+        file.write_text(json.dumps({"channels": [channel]}))
+        self.gateway.manage("import_channels", str(file))
+
+    def new_key(self, email: str, credit_usd: str) -> str:
+        made = self.gateway.manage("create_key", "--email", email, "--credit-usd", credit_usd)
+        return made.stdout.split()[-1]
+
+    def stop(self) -> None:
+        """Stop everything that still runs."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.vendor.stop)
+            stack.callback(self.postgresql.remove)
+            if self.gateway.process is not None:
+                self.gateway.stop(timeout_s=60)
+
+    @property
+    def port(self) -> int:
+        return self.gateway.port
+
+    # The database
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.postgresql.url, autocommit=True)
+
+    def rows(self, sql: str, *values: object) -> list[tuple]:
+        with self.connect() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def charges(self) -> dict[uuid.UUID, "Charge"]:
+        """Return every charge by request id."""
+        rows = self.rows(
+            "SELECT request_id, lease_id, hold_nusd, checkpoint_nusd, cost_nusd, state, reason,"
+            " usage FROM billing_charge"
+        )
+        return {row[0]: Charge(*row) for row in rows}
+
+    def breaches(self) -> list[tuple]:
+        return self.rows("SELECT rule, subject, expected, found FROM billing_breach")
+
+    def boots(self, request_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+        """Return the lives that served these requests."""
+        return {
+            row[0]
+            for row in self.rows(
+                "SELECT DISTINCT l.worker FROM billing_charge c JOIN billing_lease l"
+                " ON l.id = c.lease_id WHERE c.request_id = ANY(%s)",
+                list(request_ids),
+            )
+        }
+
+    def open_charges(self, *, since_s: float = 0.0) -> int:
+        """Return how many charges are open, `since_s` seconds old or older (UUIDv7 tells)."""
+        limit = int((time.time() - since_s) * 1000) << 80
+        rows = self.rows("SELECT request_id FROM billing_charge WHERE state = 'open'")
+        return sum(row[0].int < limit for row in rows)
+
+    def orphans(self) -> int:
+        """Return how many live leases have no living worker."""
+        return self.rows(
+            "SELECT count(*) FROM billing_lease l LEFT JOIN billing_worker w ON w.boot = l.worker"
+            " WHERE l.state IN ('active', 'draining') AND (w.boot IS NULL"
+            " OR w.expires_at < clock_timestamp())"
+        )[0][0]
+
+    def blocked(self, word: str, ports: set[int]) -> int:
+        """Return how many statements with `word` wait for a lock, of clients on these ports."""
+        return self.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND client_port = ANY(%s) AND query ILIKE %s",
+            list(ports),
+            f"%{word}%",
+        )[0][0]
+
+    @contextlib.contextmanager
+    def holding(self, sql: str, *values: object) -> Iterator[psycopg.Connection]:
+        """Hold the locks that a statement takes."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute(sql, values)
+            yield connection
+
+    # The workers
+
+    def pids(self) -> list[int]:
+        return sorted(self.gateway.workers())
+
+    def await_workers(self) -> list[int]:
+        wait_until(lambda: len(self.pids()) == self.workers, timeout_s=60, what="the workers")
+        return self.pids()
+
+    def await_recovery(self, *, timeout_s: float) -> None:
+        """Wait until nothing of the dead is left: no lease without a worker."""
+        wait_until(lambda: not self.orphans(), timeout_s=timeout_s, what="the sweepers")
+
+
+class Charge:
+    """A row of billing_charge."""
+
+    def __init__(self, request_id, lease_id, hold, checkpoint, cost, state, reason, usage) -> None:  # noqa: PLR0917
+        self.request_id = request_id
+        self.lease_id = lease_id
+        self.hold_nusd = hold
+        self.checkpoint_nusd = checkpoint
+        self.cost_nusd = cost
+        self.state = state
+        self.reason = reason
+        self.usage = json.loads(usage) if usage else {}
+
+    def __repr__(self) -> str:
+        return f"Charge({self.state}, {self.reason}, {self.cost_nusd}, {self.request_id})"
+
+    @property
+    def number(self) -> int | None:
+        """The request's number, where the vendor's own usage came to be known."""
+        found = self.usage.get("prompt_tokens")
+        return found - 1_000 if isinstance(found, int) else None
