@@ -30,6 +30,7 @@ CREDIT_USD = "1000000"
 # One key makes all the load: its limits are raised, and said to be.
 RAISED = {
     "KEY_CONCURRENCY": "100000",
+    "IP_CONCURRENCY": "100000",
     "ACCOUNT_CONCURRENCY": "100000",
     "KEY_REQUESTS_PER_MINUTE": "100000000",
     "IP_REQUESTS_PER_MINUTE": "100000000",
@@ -78,7 +79,7 @@ def entry(name: str, made: dict[str, str], *, pids: list[str]) -> str:
     )
     return (
         f"[{name}]\ncwd = {json.dumps(str(ROOT))}\nrun = {json.dumps(run)}\n"
-        f"headers = [{json.dumps('Authorization: Bearer ' + made['key'])}]\n"
+        f"headers = [{json.dumps('Authorization: Bearer ' + made['KEY'])}]\n"
         f"env = {{ {env} }}\npids = {json.dumps(pids)}\n\n"
     )
 

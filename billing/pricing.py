@@ -1,7 +1,7 @@
 """Rate cards and the price of usage (pure): one division, one rounding, in integers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, Unit, UnitClass, Usage
 
@@ -39,6 +39,10 @@ class RateCard:
     id: int
     endpoint: str
     rates: Mapping[tuple[UnitClass, str], tuple[Rate, ...]]  # tiers, highest tier_from first
+    # What `highest` found: a card is asked the same for every request.
+    _highest: dict[tuple[frozenset[UnitClass], str], int] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, *, card_id: int, endpoint: str, rates: Iterable[Rate]) -> "RateCard":
@@ -62,6 +66,13 @@ class RateCard:
 
     def highest(self, classes: frozenset[UnitClass], *, service_tier: str = STANDARD) -> int:
         """Return the highest nUSD for each million tokens over token classes and price tiers."""
+        found = self._highest.get((classes, service_tier))
+        if found is None:
+            found = self._find_highest(classes, service_tier)
+            self._highest[classes, service_tier] = found
+        return found
+
+    def _find_highest(self, classes: frozenset[UnitClass], service_tier: str) -> int:
         return max(
             (
                 rate.nusd_per_unit

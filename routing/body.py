@@ -7,6 +7,7 @@ from typing import Any
 
 import zstandard
 
+from routing.deadline import Deadline
 from routing.errors import Code, RelayError
 
 STEP_BYTES = 64 << 10
@@ -65,7 +66,7 @@ async def _receive(receive: Receive, bytes_max: int) -> bytes:
 
 async def _next(receive: Receive) -> Mapping[str, Any]:
     try:
-        async with asyncio.timeout(PROGRESS_TIMEOUT_S):
+        with Deadline(PROGRESS_TIMEOUT_S):
             message = await receive()
     except TimeoutError as error:
         raise RelayError(

@@ -13,6 +13,7 @@ from billing.models import Attempt
 from billing.usage import UnitClass
 from routing import catalogue, dialects, errors, readers, upstream
 from routing.catalogue import Endpoint
+from routing.deadline import Deadline
 from routing.dialects.base import Demand, Inbound
 from routing.errors import Code, RelayError
 from routing.readers.base import Expectation, Reader, Step
@@ -149,7 +150,7 @@ async def _look(dialed: Dialed, *, is_stream: bool) -> None:
         if is_stream and not _is_json(answer):
             await _first_events(dialed)
         else:
-            async with asyncio.timeout(settings.WHOLE_TIMEOUT_S):
+            with Deadline(settings.WHOLE_TIMEOUT_S):
                 dialed.body = await answer.whole()
             reader.read_body(dialed.body)
             answer.leave()
@@ -170,7 +171,7 @@ def _is_json(answer: Answer) -> bool:
 async def _first_events(dialed: Dialed) -> None:
     # A comment is no answer yet: while nothing else came, another endpoint may still be tried.
     is_comment = True
-    async with asyncio.timeout(settings.FIRST_BYTE_TIMEOUT_S):
+    with Deadline(settings.FIRST_BYTE_TIMEOUT_S):
         while is_comment:
             chunk = await dialed.answer.chunk()
             if not chunk:

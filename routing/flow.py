@@ -8,6 +8,7 @@ from django.conf import settings
 
 from billing import bank
 from routing import errors, metering, pulse, tokenizer
+from routing.deadline import Deadline
 from routing.dial import Dialed
 from routing.errors import Code, RelayError
 from routing.job import Job
@@ -59,7 +60,11 @@ class Flow:
 
     def headers(self) -> dict[str, str]:
         """Return the head's own headers."""
-        return {**self._job.answer_headers(), "x-accel-buffering": "no"}
+        return {
+            **self._job.answer_headers(),
+            "content-type": self.content_type(),
+            "x-accel-buffering": "no",
+        }
 
     def content_type(self) -> str:
         """Return the vendor's content type, or that of events while it is silent."""
@@ -135,7 +140,7 @@ class Flow:
         has_usage = dialed.reader.is_usage_final
         wait_s = AFTERTHOUGHT_S if has_usage else float(settings.GAP_TIMEOUT_S)
         try:
-            async with asyncio.timeout(wait_s):
+            with Deadline(wait_s):
                 return await dialed.answer.chunk()
         except TimeoutError:
             return b""

@@ -4,33 +4,32 @@ Django's own ASGIHandler costs a thread hop for each request and spools large bo
 this one keeps the request in memory and on the event loop, and runs no middleware.
 """
 
-import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
-from django.urls import Resolver404, get_resolver
+from django.http import HttpRequest
+from django.urls import Resolver404, URLPattern, get_resolver
 
 from accounts.keys import Caller
 from routing import errors, limits
 from routing.errors import Code, RelayError
-from routing.streaming import LAST, Send, Stream
+from routing.streaming import Reply, Send, Stream, send_reply
 from routing.surfaces import Surface
 
 logger = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Scope = Mapping[str, Any]
+View = Callable[..., Awaitable[Reply | Stream]]
 
 PREFIXES = ("/v1/", "/v1beta/", "/api/v1/")
 # SDKs whose base URL lacks the version ask for these; `/v1/v1/` comes of one that has it twice.
 BARE = frozenset({"/chat/completions", "/responses", "/embeddings", "/messages"})
-QUERY_FIELDS_MAX = 50
 DOUBLED = {"/v1/v1/": "/v1/", "/v1beta/v1beta/": "/v1beta/", "/v1beta/v1/": "/v1/"}
+QUERY_FIELDS_MAX = 50
 
 
 def canonical(path: str) -> str | None:
@@ -43,14 +42,24 @@ def canonical(path: str) -> str | None:
     return f"/v1{path}" if path in BARE or path.startswith("/messages/") else None
 
 
-class Request(ASGIRequest):
-    """A request whose body is read by the view, once the caller is known."""
+class Request(HttpRequest):
+    """A request whose body is read by the view, once the caller is known.
 
-    receive: Receive
-    source_ip: str
+    Only what the API's views and DRF's authentication need is made at once; Django's parsing of
+    the query, cookies and META costs more than the rest of the hop.
+    """
+
     caller: Caller
 
-    @property
+    def __init__(self, scope: Scope, receive: Receive, *, path: str) -> None:
+        # HttpRequest's own is not called: it makes what nobody here reads.
+        self.scope = scope
+        self.receive = receive
+        self.path = self.path_info = path
+        self.method = scope["method"]
+        self.source_ip = limits.client_ip(scope)
+
+    @cached_property
     def fields(self) -> dict[str, str]:
         """The query's fields; of a repeated one the first. The key is not among them."""
         query = self.scope["query_string"].decode("latin-1")
@@ -62,66 +71,67 @@ class Request(ASGIRequest):
             return {}
         return {k: v for k, v in reversed(pairs) if k != "key"}
 
+    @cached_property
+    def lower_headers(self) -> dict[str, str]:
+        """The header fields by lower-case name; of a repeated one the last."""
+        return {k.decode("latin-1"): v.decode("latin-1") for k, v in self.scope["headers"]}
+
 
 class Gateway:
     """Routes API requests to their views and sends what these return."""
 
     def __init__(self) -> None:
-        self._resolver = get_resolver("routing.urls")
+        resolver = get_resolver("routing.urls")
+        self._resolver = resolver
+        # Most paths are plain text: found without trying pattern after pattern.
+        self._plain: dict[str, View] = {
+            f"/{p.pattern}": p.callback
+            for p in resolver.url_patterns
+            if isinstance(p, URLPattern)
+            and not p.pattern.regex.groups
+            and "(" not in str(p.pattern)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, path: str) -> None:
         """Answer one HTTP request."""
-        request = Request({**scope, "path": path, "raw_path": path.encode()}, io.BytesIO())
-        request.receive = receive
-        request.source_ip = limits.client_ip(scope)
+        request = Request(scope, receive, path=path)
+        try:
+            reply = await self._answer(request, path)
+        except Exception:
+            logger.exception("API view failed")
+            reply = refused(request, _INTERNAL)
+        await send_reply(reply, send)
+
+    async def _answer(self, request: Request, path: str) -> Reply | Stream:
+        view = self._plain.get(path)
+        if view is not None:
+            return await view(request)
         try:
             match = self._resolver.resolve(path)
         except Resolver404:
-            response = refused(request, _not_found())
-        else:
-            try:
-                response = await match.func(request, *match.args, **match.kwargs)
-            except Exception:
-                logger.exception("API view failed")
-                response = refused(request, _INTERNAL)
-        await _send(response, send)
+            return refused(request, _NOT_FOUND)
+        reply: Reply | Stream = await match.func(request, *match.args, **match.kwargs)
+        return reply
 
 
-def refused(request: Request, error: RelayError) -> HttpResponseBase:
+def refused(request: Request, error: RelayError) -> Reply:
     """Return an error outside any view, in the protocol that the path suggests."""
     surface = Surface.GENERATE if request.path.startswith("/v1beta/") else Surface.CHAT
-    return errors_response(error, surface=surface, request_id="")
+    return error_reply(error, surface=surface, request_id="")
 
 
-def errors_response(error: RelayError, *, surface: Surface, request_id: str) -> HttpResponseBase:
+def error_reply(error: RelayError, *, surface: Surface, request_id: str) -> Reply:
     """Return an error in the caller's protocol."""
     status, headers, body = errors.envelope(
         error, family=surface.family, surface=surface, request_id=request_id
     )
-    return HttpResponse(body, status=status, headers=headers)
+    return Reply(body=body, status=status, headers=headers)
 
 
 _INTERNAL = RelayError(
     code=Code.INTERNAL,
     message="Something broke on our side, and was logged without its content. Nothing is charged.",
 )
-
-
-def _not_found() -> RelayError:
-    return RelayError(
-        code=Code.NOT_FOUND, message="This path is not part of the API: see the documentation."
-    )
-
-
-async def _send(response: HttpResponseBase, send: Send) -> None:
-    headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in response.items()]
-    head = {"type": "http.response.start", "status": response.status_code, "headers": headers}
-    if isinstance(response, Stream):
-        await send(head)
-        await response.pump(send)
-        await send(LAST)
-        return
-    body: bytes = response.content  # type: ignore[attr-defined]
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send(head)
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+_NOT_FOUND = RelayError(
+    code=Code.NOT_FOUND, message="This path is not part of the API: see the documentation."
+)

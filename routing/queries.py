@@ -4,7 +4,6 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from billing.queries import balance
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
@@ -13,6 +12,7 @@ from accounts.models import ApiKey
 from accounts.timeids import bound
 from billing.models import Attempt, Budget, Charge
 from billing.money import decimal_usd
+from billing.queries import balance
 from logs.models import RequestLog
 
 DAYS = {"usage_daily": 1, "usage_weekly": 7, "usage_monthly": 30}

@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 
 from billing import charges
 from billing.money import decimal_usd
@@ -22,13 +20,13 @@ from routing.gateway import Request
 from routing.job import Job
 from routing.limits import Ticket
 from routing.metering import Ending
-from routing.streaming import Stream
+from routing.streaming import Reply, Stream
 from routing.surfaces import Surface
 
 FREE = frozenset({Surface.COUNT_TOKENS, Surface.GEMINI_COUNT})
 
 
-async def run(exchange: Exchange, *, request: Request, path: PathParts) -> HttpResponseBase:
+async def run(exchange: Exchange, *, request: Request, path: PathParts) -> Reply | Stream:
     """Serve one request of the proxy API. Raises: RelayError, ClientGone before any byte left."""
     caller = exchange.caller
     if caller is None:
@@ -36,21 +34,16 @@ async def run(exchange: Exchange, *, request: Request, path: PathParts) -> HttpR
     abandoned.check(caller.key_id)
     ticket = limits.enter(caller, exchange.source_ip, time.monotonic())
     try:
-        headers = {
-            k.decode("latin-1").lower(): v.decode("latin-1") for k, v in request.scope["headers"]
-        }
-        job = await _job(exchange, request=request, path=path, headers=headers, ticket=ticket)
+        job = await _job(exchange, request=request, path=path, ticket=ticket)
     except BaseException:
         ticket.leave()
         raise
     return await _run(job)
 
 
-async def _job(
-    exchange: Exchange, *, request: Request, path: PathParts, headers: Mapping[str, str],
-    ticket: Ticket,
-) -> Job:  # fmt: skip
+async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket: Ticket) -> Job:
     """Read the request and find who could answer it. Raises: RelayError, ClientGone."""
+    headers = request.lower_headers
     _require_json(headers)
     raw = await body.read(
         request.receive,
@@ -84,9 +77,9 @@ async def _job(
     )
 
 
-async def _run(job: Job) -> HttpResponseBase:
+async def _run(job: Job) -> Reply | Stream:
     """Admit and deliver. A stream's own flow closes the job, everything else is closed here."""
-    response: HttpResponseBase | None = None
+    response: Reply | Stream | None = None
     try:
         if job.exchange.surface not in FREE:
             job.admission = await admission.admit(
@@ -120,7 +113,7 @@ async def _run(job: Job) -> HttpResponseBase:
     return response
 
 
-async def _whole(job: Job) -> HttpResponseBase:
+async def _whole(job: Job) -> Reply | Stream:
     """Answer with the vendor's own bytes, once the charge is settled."""
     # The vendor bills a whole answer even if nobody waits for it: it is read to its end.
     job.watch.drain()
@@ -141,11 +134,11 @@ async def _whole(job: Job) -> HttpResponseBase:
     exchange.status = dialed.answer.status
     headers = job.answer_headers()
     headers["x-cost-usd"] = decimal_usd(exchange.cost_nusd)
-    kind = str(dialed.answer.headers.get("content-type", "application/json"))
-    return HttpResponse(dialed.body, status=exchange.status, headers=headers, content_type=kind)
+    headers["content-type"] = dialed.answer.headers.get("content-type", "application/json")
+    return Reply(body=dialed.body, status=exchange.status, headers=headers)
 
 
-async def _stream(job: Job) -> HttpResponseBase:
+async def _stream(job: Job) -> Reply | Stream:
     """Start the stream: as soon as the vendor does, or with keep-alives when it is slow."""
     dialing = asyncio.ensure_future(job.dial())
     try:
@@ -157,7 +150,7 @@ async def _stream(job: Job) -> HttpResponseBase:
         await _hang_up(dialing)
         raise
     flow = Flow(job=job, dialing=dialing)
-    return Stream(flow.pump, headers=flow.headers(), content_type=flow.content_type())
+    return Stream(pump=flow.pump, headers=flow.headers())
 
 
 async def _hang_up(dialing: "asyncio.Future[Dialed]") -> None:

@@ -1,6 +1,5 @@
 """The only speaker of upstream HTTP: connections, deadlines, byte limits."""
 
-import asyncio
 import contextlib
 import enum
 import ssl
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 import aiohttp
 from django.conf import settings
 from yarl import URL
+
+from routing.deadline import Deadline
 
 ANSWER_BYTES_MAX = 64 << 20
 ERROR_BYTES_MAX = 1 << 20
@@ -112,7 +113,7 @@ class Pool:
     async def open(self, call: Call, *, first_byte_timeout_s: float) -> Answer:
         """Send the call and wait for the head of the answer. Raises: UpstreamFailed."""
         try:
-            async with asyncio.timeout(first_byte_timeout_s):
+            with Deadline(first_byte_timeout_s):
                 response = await self._session.request(
                     call.method,
                     URL(call.url, encoded=True),

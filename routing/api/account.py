@@ -6,16 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import orjson
 from django.db import DatabaseError, close_old_connections
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 
 from routing import queries
 from routing.api.base import ProxyView
 from routing.errors import Code, RelayError
 from routing.exchange import Exchange
 from routing.gateway import Request
+from routing.streaming import Reply
 from routing.surfaces import Surface
 
 # Reads for people and dashboards: two at a time, so that they never crowd the hot path.
@@ -46,7 +44,7 @@ class _PlatformView(ProxyView):
 class Key(_PlatformView):
     """The key that asks."""
 
-    async def get(self, _: Exchange, request: Request) -> HttpResponseBase:
+    async def get(self, _: Exchange, request: Request) -> Reply:
         """Return its label, limit and usage."""
         caller = request.caller
         return _data(await self.read(lambda: queries.key(caller)))
@@ -55,7 +53,7 @@ class Key(_PlatformView):
 class Credits(_PlatformView):
     """The account's credit and usage, in US dollars."""
 
-    async def get(self, _: Exchange, request: Request) -> HttpResponseBase:
+    async def get(self, _: Exchange, request: Request) -> Reply:
         """Return the totals."""
         account_id = request.caller.account_id
         return _data(await self.read(lambda: queries.credits(account_id)))
@@ -64,7 +62,7 @@ class Credits(_PlatformView):
 class Generation(_PlatformView):
     """One request of the account."""
 
-    async def get(self, _: Exchange, request: Request) -> HttpResponseBase:
+    async def get(self, _: Exchange, request: Request) -> Reply:
         """Return its record. Raises: RelayError (400, 404)."""
         request_id = _parse(request.fields.get("id", ""))
         account_id = request.caller.account_id
@@ -90,5 +88,5 @@ def _parse(text: str) -> uuid.UUID:
         ) from error
 
 
-def _data(value: Any) -> HttpResponse:
-    return HttpResponse(orjson.dumps({"data": value}), content_type="application/json")
+def _data(value: Any) -> Reply:
+    return Reply.json({"data": value})

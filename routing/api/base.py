@@ -3,8 +3,6 @@
 import time
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from rest_framework.request import Request as DrfRequest
 from rest_framework.views import APIView
 
@@ -15,7 +13,8 @@ from routing import limits
 from routing.body import ClientGone
 from routing.errors import Code, RelayError
 from routing.exchange import CLIENT_CLOSED, Exchange
-from routing.gateway import Request, errors_response
+from routing.gateway import Request, error_reply
+from routing.streaming import Reply, Stream
 from routing.surfaces import Surface
 
 REFUSALS = {
@@ -31,11 +30,15 @@ REFUSALS = {
 }
 
 
+AUTHENTICATORS = (ApiKeyAuthentication(),)
+PERMISSIONS = (HasKey(),)
+
+
 class ProxyView(APIView):
     """One surface of the proxy API.
 
     DRF's own dispatch is synchronous and its Response is rendered in a thread: ours awaits the
-    handler and returns Django responses. Authentication and permissions stay DRF's classes.
+    handler, which returns what the gateway sends. Authentication and permissions are DRF's.
     """
 
     surface: ClassVar[Surface]
@@ -46,34 +49,43 @@ class ProxyView(APIView):
 
     async def dispatch(  # type: ignore[override]
         self, request: Request, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    ) -> Reply | Stream:
         """Answer a request, whatever happens, in the caller's protocol."""
         exchange = Exchange(surface=self.surface, source_ip=request.source_ip)
         try:
             request.caller = await identify(request)
             exchange.caller = request.caller
-            self.request = DrfRequest(request, authenticators=[ApiKeyAuthentication()])
+            self.check_access(request)
             handler = getattr(self, str(request.method).lower(), None)
             if handler is None:
                 raise RelayError(
                     code=Code.METHOD_NOT_ALLOWED,
                     message=f"This path does not take {request.method}.",
                 )
-            response: HttpResponseBase = await handler(exchange, request, *args, **kwargs)
+            reply: Reply | Stream = await handler(exchange, request, *args, **kwargs)
         except limits.RateLimited as limited:
-            response = self._refuse(exchange, slow_down(limited))
+            reply = self._refuse(exchange, slow_down(limited))
         except RelayError as error:
-            response = self._refuse(exchange, error)
+            reply = self._refuse(exchange, error)
         except ClientGone:
-            response = HttpResponse(status=CLIENT_CLOSED)
+            reply = Reply(status=CLIENT_CLOSED)
             self._record(exchange)
-        response["x-generation-id"] = response["x-request-id"] = exchange.id
-        return response
+        reply.headers["x-generation-id"] = reply.headers["x-request-id"] = exchange.id
+        return reply
 
-    def _refuse(self, exchange: Exchange, error: RelayError) -> HttpResponseBase:
+    def check_access(self, request: Request) -> None:
+        """Run DRF's authentication and permissions; no I/O: the caller is known by now."""
+        self.request = DrfRequest(request, authenticators=AUTHENTICATORS)
+        for permission in PERMISSIONS:
+            if not permission.has_permission(self.request, self):
+                raise RelayError(
+                    code=Code.PERMISSION_DENIED, message="This API key may not do this."
+                )
+
+    def _refuse(self, exchange: Exchange, error: RelayError) -> Reply:
         exchange.note_error(error)
         self._record(exchange)
-        return errors_response(error, surface=self.surface, request_id=exchange.id)
+        return error_reply(error, surface=self.surface, request_id=exchange.id)
 
     def _record(self, exchange: Exchange) -> None:
         if self.records:

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from django.http.response import HttpResponseBase
-
 from routing import relay
 from routing.api.base import ProxyView
 from routing.dialects.base import PathParts
 from routing.exchange import Exchange
 from routing.gateway import Request
+from routing.streaming import Reply, Stream
 from routing.surfaces import Surface
 
 
 class _GeminiView(ProxyView):
     is_stream = False
 
-    async def post(self, exchange: Exchange, request: Request, model: str) -> HttpResponseBase:
+    async def post(self, exchange: Exchange, request: Request, model: str) -> Reply | Stream:
         """Relay the request; the URL names model and operation."""
         path = PathParts(model=model, is_stream=self.is_stream, query=request.fields)
         return await relay.run(exchange, request=request, path=path)

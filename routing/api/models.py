@@ -3,16 +3,13 @@
 import datetime as dt
 from typing import Any
 
-import orjson
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
-
 from routing import catalogue, planner
 from routing.api.base import ProxyView
 from routing.catalogue import Model
 from routing.errors import Code, RelayError
 from routing.exchange import Exchange
 from routing.gateway import Request
+from routing.streaming import Reply
 from routing.surfaces import Family, Surface
 
 PAGE_MAX = 1_000
@@ -50,32 +47,32 @@ class _ModelsView(ProxyView):
 class Models(_ModelsView):
     """The list, in the shape of whoever asks: OpenAI's unless its headers say otherwise."""
 
-    async def get(self, exchange: Exchange, request: Request) -> HttpResponseBase:
+    async def get(self, exchange: Exchange, request: Request) -> Reply:
         """Return the list."""
         models = self.visible(exchange)
         if _is_gemini(request):
-            return _json(_gemini_page(models, request))
-        if "anthropic-version" in request.headers:
-            return _json(_anthropic_page(models, request))
-        return _json({"object": "list", "data": [_openai(m) for m in models]})
+            return Reply.json(_gemini_page(models, request))
+        if "anthropic-version" in request.lower_headers:
+            return Reply.json(_anthropic_page(models, request))
+        return Reply.json({"object": "list", "data": [_openai(m) for m in models]})
 
 
 class OneModel(_ModelsView):
     """One model, in the shape of whoever asks."""
 
-    async def get(self, exchange: Exchange, request: Request, name: str) -> HttpResponseBase:
+    async def get(self, exchange: Exchange, request: Request, name: str) -> Reply:
         """Return the model."""
         model = self.one(exchange, name)
         if _is_gemini(request):
-            return _json(_gemini(model))
-        return _json(
-            _anthropic(model) if "anthropic-version" in request.headers else _openai(model)
+            return Reply.json(_gemini(model))
+        return Reply.json(
+            _anthropic(model) if "anthropic-version" in request.lower_headers else _openai(model)
         )
 
 
 def _is_gemini(request: Request) -> bool:
     # google-genai 3 asks /v1, not /v1beta: its header tells (2026-11).
-    return request.path.startswith("/v1beta/") or "x-goog-api-key" in request.headers
+    return request.path.startswith("/v1beta/") or "x-goog-api-key" in request.lower_headers
 
 
 def _gemini_page(models: list[Model], request: Request) -> dict[str, Any]:
@@ -143,7 +140,3 @@ def _gemini(model: Model) -> dict[str, Any]:
     if model.output_tokens_max is not None:
         found["outputTokenLimit"] = model.output_tokens_max
     return found
-
-
-def _json(value: Any) -> HttpResponse:
-    return HttpResponse(orjson.dumps(value), content_type="application/json")
