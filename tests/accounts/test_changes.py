@@ -302,6 +302,23 @@ def test_survives_a_database_that_is_away_and_then_tells_everything():
         heard.wait_for((Topic.KEY, "1"))
 
 
+@pytest.mark.postgresql
+def test_survives_a_connection_that_was_cut():
+    with Heard() as heard:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchone()[0] >= 1
+        changes.announce(Topic.KEY, "1")
+        wait_until(lambda: len(heard.told) >= 2, what="both topics")
+        assert set(heard.told) <= {(Topic.KEY, ""), (Topic.WALLET, ""), (Topic.KEY, "1")}
+        heard.told.clear()
+        changes.announce(Topic.KEY, "2")
+        heard.wait_for((Topic.KEY, "2"))
+
+
 def test_stop_ends_the_threads():
     with Heard() as heard:
         pass

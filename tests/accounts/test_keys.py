@@ -343,3 +343,17 @@ def test_the_change_row_exists_after_migration_or_is_made():
 def test_an_expired_key_is_refused_in_real_time(account):
     _, text = mint(account, expires_at=timezone.now() - dt.timedelta(seconds=1))
     assert refusal(verify, text, now=time.time()) == "expired"
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_died_while_idle_is_replaced(account):
+    _, text = mint(account)
+    verify(text)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone()[0] >= 1
+    keys._cache.clear()
+    assert verify(text).last_four == text[-4:]
