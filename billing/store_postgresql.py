@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 2
 
 FOR_UPDATE = " FOR UPDATE"
 FOR_SHARE = " FOR SHARE"
-EXPIRED = "expires_at < clock_timestamp()"
+EXPIRED = "expires_at <= clock_timestamp()"
 EXPIRES_IN_S = "clock_timestamp() + make_interval(secs => %s)"
 UNEXPIRED = "expires_at > clock_timestamp()"
 

@@ -12,7 +12,7 @@ from billing.batch import Batch, Item, Outcome
 TIMEOUT_S = 2.0
 
 FOR_UPDATE = FOR_SHARE = ""  # BEGIN IMMEDIATE has locked the whole database
-EXPIRED = "julianday(expires_at) < julianday('now')"
+EXPIRED = "julianday(expires_at) <= julianday('now')"
 UNEXPIRED = "julianday(expires_at) > julianday('now')"
 EXPIRES_IN_S = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+' || %s || ' seconds')"
 

@@ -234,16 +234,17 @@ def _fund(session: _Session, fund: Fund, done: Done) -> Funded:
         budgets = [b for b in session.budgets.values() if b.api_key_id == fund.api_key_id]
     room, limit = session.room(budgets)
     fits = _fits(fund.holds, left + room)
-    need = max(fits - left, 0)
+    need = max(sum(fits) - left, 0)
     is_poor = room <= RICH_TIMES * (need or max(fund.holds))
     share = need
     if need and not is_poor:
         share = max(need, min(settings.LEASE_SLICE_NUSD_MAX, room // SLICE_PARTS))
-    if lease is None and fund.is_extension:
-        share = 0  # its lease was reclaimed: the charge has ended
-    if share and not done.is_frozen:
+    # An extension whose lease was reclaimed gets no other: its charge has ended.
+    may_take = session.wallet is not None and not fund.is_extension
+    if fits and not done.is_frozen and (lease is not None or may_take):
         lease = lease or _take(session, budgets)
-        _move(session, lease, share, budgets)
+        if share:
+            _move(session, lease, share, budgets)
     return Funded(
         ref=fund.ref,
         lease_id=lease.pk if lease else None,
@@ -252,17 +253,18 @@ def _fund(session: _Session, fund: Fund, done: Done) -> Funded:
         is_poor=is_poor,
         whole_nusd=session.whole(budgets),
         limit=limit,
-        elsewhere_nusd=_elsewhere(session) if fits < sum(fund.holds) else 0,
+        elsewhere_nusd=_elsewhere(session) if len(fits) < len(fund.holds) else 0,
     )
 
 
-def _fits(holds: Iterable[int], room: int) -> int:
-    """Return the sum of the holds that fit when served in order."""
-    total = 0
+def _fits(holds: Iterable[int], room: int) -> list[int]:
+    """Return the holds that fit when served in order; a hold of 0 always does."""
+    fits: list[int] = []
     for hold in holds:
-        if total + hold <= room:
-            total += hold
-    return total
+        if hold <= room:
+            fits.append(hold)
+            room -= hold
+    return fits
 
 
 def _take(session: _Session, budgets: Iterable[Budget]) -> Lease:

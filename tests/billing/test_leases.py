@@ -331,3 +331,14 @@ class TestTwoWorkers:
             assert await call(Worker.objects.count) == 0
 
         run(main)
+
+
+def test_what_costs_nothing_is_admitted_on_an_empty_wallet(make_wallet, tmp_path):
+    account = make_wallet(0)
+
+    async def main(_):
+        async with open_bank(tmp_path) as bank:
+            charge = await open_charge(bank, account, 0)
+            assert await charge.settle(settlement(5))  # kept within the hold
+
+    run(main)
