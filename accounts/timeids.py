@@ -11,10 +11,28 @@ DAY = dt.timedelta(days=1)
 def uuid7() -> uuid.UUID:
     """Make a new id whose first 48 bits are the Unix time in milliseconds."""
     millis = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
+    try:
+        tail = _tails.pop()
+    except IndexError:
+        _refill()
+        tail = _tails.pop()
     high = (millis << 16) | 0x7000 | (tail >> 68)
     low = (0b10 << 62) | (tail & 0x3FFF_FFFF_FFFF_FFFF)
     return uuid.UUID(int=(high << 64) | low)
+
+
+# Random tails in stock: asking the system for each one gives the interpreter's lock away.
+_tails: list[int] = []
+TAIL_BYTES = 10
+STOCK = 256
+os.register_at_fork(after_in_child=_tails.clear)
+
+
+def _refill() -> None:
+    data = os.urandom(TAIL_BYTES * STOCK)
+    _tails.extend(
+        int.from_bytes(data[at : at + TAIL_BYTES], "big") for at in range(0, len(data), TAIL_BYTES)
+    )
 
 
 def bound(day: dt.date) -> uuid.UUID:
