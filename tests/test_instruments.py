@@ -101,7 +101,7 @@ class TestFaults:
     def test_spoils_as_told_until_healed(self, vendor, proxy, toxics, ends):
         vendor.scripts["m"] = scripts.chat_stream(texts=["x"] * 50)
         proxy.set(**toxics)
-        status, received, end = ask(proxy.port, timeout_s=0.5)
+        _, received, end = ask(proxy.port, timeout_s=0.5)
         assert end in ends
         assert len(received) < 200
         proxy.heal()
@@ -122,6 +122,5 @@ class TestFaults:
         assert answer.read1(10)
         proxy.cut_all()
         with pytest.raises((ConnectionError, http.client.IncompleteRead)):
-            while answer.read1(65536):
-                pass
+            answer.read()
         connection.close()
