@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import http
 import logging
-import resource
 import signal
 import socket
 import threading
@@ -78,6 +77,7 @@ class Protocol(HttpToolsProtocol):
         self._body_open = False
         self._is_lingering = False
         self._head_bytes = 0  # of complete fields and the URL
+        self._hosts = 0
         self._open_bytes = 0  # received while the head was incomplete
         self._body_bytes = 0
         self._body_bytes_max = settings.BODY_BYTES_MAX + BODY_BYTES_SPARE
@@ -138,7 +138,7 @@ class Protocol(HttpToolsProtocol):
             raise _Refused
         super().on_message_begin()
         self._head_open = True
-        self._head_bytes = self._open_bytes = self._body_bytes = 0
+        self._head_bytes = self._open_bytes = self._body_bytes = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -149,13 +149,19 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > HEAD_BYTES_MAX or len(self.headers) >= HEAD_FIELDS_MAX:
             self._raise(431)
-        if self._head_open:  # else a trailer: it must not become a header after the fact
-            super().on_header(name, value)
+        if not self._head_open:
+            return  # a trailer: it must not become a header after the fact
+        # The rest is uvicorn's own, here because a second call for each field is felt.
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._disarm()
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
             self._raise(400)  # RFC 9112, section 3.2
         self._head_open = False
         self._body_open = True
@@ -366,7 +372,6 @@ def serve(
 
     `on_ready` is called on the event loop once requests are taken.
     """
-    _raise_file_limit()
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -393,10 +398,3 @@ def serve(
     except SystemExit:  # uvicorn's way to say that the application did not start
         return EXIT_FAILED
     return 0 if server.started else EXIT_FAILED
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open connections as the system lets this process have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
