@@ -1,4 +1,10 @@
-"""Shared fixtures and the rules of the suite (backends, kinds, proofs): see docs/testing.md."""
+"""Shared fixtures and the rules of the suite.
+
+Backend: everything runs on SQLite; with TEST_BACKEND=postgresql what uses the test database runs
+again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only). Kind: tests that
+start gateway processes (marked `process`, or by their fixtures) want the machine to themselves.
+Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
+"""
 
 import os
 

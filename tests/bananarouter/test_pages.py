@@ -12,7 +12,7 @@ from accounts import keys
 from accounts.models import ApiKey
 from billing.models import Budget
 from routing.models import Channel, Endpoint, Model
-from tests.bananarouter import factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 PRIVATE = ["overview", "keys", "key_new", "requests", "requests_csv"]

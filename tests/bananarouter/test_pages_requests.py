@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from bananarouter.pages import activity
 from billing.models import Attempt, Charge, Rate, RateCard
-from tests.bananarouter import factories
+from tests import factories
 from tests.bananarouter.test_pages import QUERIES_MAX, text_of
 
 pytestmark = pytest.mark.django_db

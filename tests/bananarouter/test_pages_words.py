@@ -22,7 +22,7 @@ from bananarouter.templatetags import pages
 from billing.models import Attempt, Charge
 from routing.error_codes import Code
 from routing.surfaces import Surface
-from tests.bananarouter import factories
+from tests import factories
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))

@@ -1,4 +1,4 @@
-"""What the tests of pages speak about: people with accounts, requests that happened."""
+"""The nouns of tests, made by public operations: people with accounts, money, requests."""
 
 import datetime as dt
 import itertools
