@@ -126,7 +126,7 @@ class LedgerAccountAdmin(ReadOnly):
 
     @admin.display(description="entries")
     def entries_link(self, row: LedgerAccount) -> str:
-        return _link("billing_ledgerentry_changelist", "entries", account__id__exact=row.pk)
+        return _link("billing_ledgerentry_changelist", "entries", account__exact=row.pk)
 
 
 @admin.register(Wallet)
@@ -150,7 +150,7 @@ class WalletAdmin(ReadOnly):
 
     @admin.display(description="leases")
     def leases_link(self, row: Wallet) -> str:
-        return _link("billing_lease_changelist", "leases", wallet__account__exact=row.pk)
+        return _link("billing_lease_changelist", "leases", wallet__exact=row.pk)
 
     @admin.action(description="Freeze: admit nothing more", permissions=["freeze"])
     def freeze(self, request: HttpRequest, rows: QuerySet[Wallet]) -> None:

@@ -1,5 +1,6 @@
 """System checks: settings that would break the promises of money."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -27,7 +28,11 @@ def check_times(**_: Any) -> list[CheckMessage]:
 
 def check_database(**_: Any) -> list[CheckMessage]:
     """Money needs a database that we speak, and a SQLite that never loses a commit."""
-    database = settings.DATABASES["default"]
+    return problems(settings.DATABASES["default"])
+
+
+def problems(database: Mapping[str, Any]) -> list[CheckMessage]:
+    """Return what is wrong with a database's settings."""
     engine = str(database["ENGINE"])
     if database.get("ATOMIC_REQUESTS"):
         return [Error("ATOMIC_REQUESTS must be off.", id="billing.E002")]
