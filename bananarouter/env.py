@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 _env = environ.Env()
+VERSIONS_MAX = 9
 
 
 def text(name: str, default: str = "") -> str:
@@ -51,6 +52,19 @@ def secret(name: str, *, file: Path | None = None) -> str:
         if not file.is_file():
             raise ImproperlyConfigured(f"{name}_FILE names no file")
     return file.read_text().strip() if file and file.is_file() else ""
+
+
+def versions(name: str, *, folder: Path) -> dict[int, str]:
+    """Return a secret that rotates, by version: NAME is the first, NAME_2 and on come after.
+
+    The highest one makes new digests and ciphertexts, the others still read old ones.
+    """
+    found = {1: secret(name, file=folder / name.lower())}
+    for version in range(2, VERSIONS_MAX + 1):
+        later = f"{name}_{version}"
+        if value := secret(later, file=folder / later.lower()):
+            found[version] = value
+    return found
 
 
 def data_dir() -> Path:

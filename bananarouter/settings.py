@@ -91,6 +91,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
+# A page's body stays in memory, too: a prompt sent to a wrong path must not reach a disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 << 20
+
 # Globalization
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
@@ -189,8 +192,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 
 # API keys: peppers by version, the highest mints. Key-encryption keys likewise, by id.
-KEY_PEPPERS = {1: env.secret("KEY_PEPPER", file=SECRETS_DIR / "key_pepper")}
-CREDENTIAL_KEYS = {"1": env.secret("CREDENTIAL_KEY", file=SECRETS_DIR / "credential_key")}
+KEY_PEPPERS = env.versions("KEY_PEPPER", folder=SECRETS_DIR)
+CREDENTIAL_KEYS = {
+    str(version): key for version, key in env.versions("CREDENTIAL_KEY", folder=SECRETS_DIR).items()
+}
 
 # Money: amounts in nUSD, times in seconds
 LEASE_TTL_S = env.number("LEASE_TTL_S", 30, low=1, high=600)

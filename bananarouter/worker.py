@@ -4,6 +4,9 @@ import asyncio
 import logging
 from typing import Any
 
+from django.conf import settings
+from django.urls import get_resolver
+
 from accounts import keys
 from accounts.changes import Listener
 from bananarouter import observability, server
@@ -33,11 +36,15 @@ class Life:
         tokenizer.warm()
         pulse.start()
         server.at_drain_end(pulse.end_all)
+        # Loaded now: a broken page must keep a worker from starting, not from answering.
+        for urls in (settings.ROOT_URLCONF, "routing.urls"):
+            get_resolver(urls).url_patterns  # noqa: B018 - a lazy property
 
     async def stop(self) -> None:
         """Give everything back; running requests have ended."""
         pulse.stop()
-        self._listener.stop()
+        await asyncio.to_thread(self._listener.stop)
+        keys.close()
         await bank.stop()
         await upstream.close()
         await asyncio.to_thread(recorder.stop)
