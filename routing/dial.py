@@ -11,13 +11,14 @@ from accounts import metrics
 from billing.charges import AttemptRow
 from billing.models import Attempt
 from billing.usage import UnitClass
-from routing import catalogue, dialects, errors, readers, upstream
+from routing import catalogue, dialects, errors, jsonarray, readers, upstream
 from routing.catalogue import Endpoint
 from routing.deadline import Deadline
 from routing.dialects.base import Demand, Inbound
 from routing.errors import Code, RelayError
 from routing.readers.base import Expectation, Reader, Step
 from routing.sse import EventTooLarge, Splitter, data_of
+from routing.surfaces import Surface
 from routing.upstream import Answer, Call, Fault, UpstreamFailed
 
 TRIES_MAX = 3
@@ -34,7 +35,7 @@ class Dialed:
     endpoint: Endpoint
     answer: Answer
     reader: Reader
-    splitter: Splitter = field(default_factory=Splitter)
+    splitter: Splitter | jsonarray.Splitter = field(default_factory=Splitter)
     events: list[tuple[bytes, Step]] = field(default_factory=list)  # read, not yet sent
     body: bytes = b""
 
@@ -134,20 +135,23 @@ async def _try(
         raise _unanswered(failed.fault) from failed
     dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader)
     try:
-        await _look(dialed, is_stream=inbound.is_stream)
+        await _look(dialed, surface=inbound.surface, is_stream=inbound.is_stream)
     except BaseException:
         answer.abort()
         raise
     return dialed
 
 
-async def _look(dialed: Dialed, *, is_stream: bool) -> None:
+async def _look(dialed: Dialed, *, surface: Surface, is_stream: bool) -> None:
     """Read as far as shows that it is an answer. Raises: _Failed."""
     answer, reader = dialed.answer, dialed.reader
     try:
         if not 200 <= answer.status < 300:
             await _refused(dialed)
-        if is_stream and not _is_json(answer):
+        if is_stream and _is_json(answer) and surface is Surface.GENERATE:
+            dialed.splitter = jsonarray.Splitter()  # Gemini's stream without alt=sse
+            await _first_events(dialed)
+        elif is_stream and not _is_json(answer):
             await _first_events(dialed)
         else:
             with Deadline(settings.WHOLE_TIMEOUT_S):
@@ -174,9 +178,10 @@ async def _first_events(dialed: Dialed) -> None:
     with Deadline(settings.FIRST_BYTE_TIMEOUT_S):
         while is_comment:
             chunk = await dialed.answer.chunk()
-            if not chunk:
+            events = dialed.splitter.feed(chunk) if chunk else [dialed.splitter.rest()]
+            if not chunk and not events[0].strip():
                 raise _invalid()
-            for event in dialed.splitter.feed(chunk):
+            for event in events:
                 is_comment = is_comment and not data_of(event)
                 dialed.events.append((event, dialed.reader.read_event(event)))
 

@@ -266,8 +266,7 @@ class Flow:
             return
         error = reader.error or self._cut_error() or _INTERRUPTED
         job.exchange.note_error(error)
-        event = errors.stream_event(error, surface=job.exchange.surface, request_id=job.exchange.id)
-        await self._send(part(event))
+        await self._send(part(self._error_event(error)))
 
     async def _fail_before_first(self, error: RelayError) -> None:
         """No endpoint answered, and the head has left: tell it in the stream."""
@@ -275,10 +274,17 @@ class Flow:
         job.exchange.note_error(error)
         await job.void(Ending.FAILED_BEFORE_OUTPUT)
         if self._send is not None and not job.watch.gone:
-            event = errors.stream_event(
-                error, surface=job.exchange.surface, request_id=job.exchange.id
-            )
-            await self._send(part(event))
+            await self._send(part(self._error_event(error)))
+
+    def _error_event(self, error: RelayError) -> bytes:
+        """Return the error in the stream's own form: an event, or the last of Gemini's array."""
+        surface, request_id = self._job.exchange.surface, self._job.exchange.id
+        if self.content_type().startswith("text/event-stream"):
+            return errors.stream_event(error, surface=surface, request_id=request_id)
+        _, _, body = errors.envelope(
+            error, family=surface.family, surface=surface, request_id=request_id
+        )
+        return b",\r\n" + body + b"\r\n]"
 
     def _cut_error(self) -> RelayError | None:
         if self._cut is None:
