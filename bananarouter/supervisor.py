@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ class Child:
             stdout=subprocess.DEVNULL if self.is_quiet else sys.stderr.fileno(),
             # A terminal's Ctrl-C must reach the supervisor alone: it decides the order.
             start_new_session=True,
-            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - we have one thread
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - we have one thread
         )
         if not self.is_held:
             self.release()
@@ -207,14 +208,18 @@ def _backoff_s(failures: int) -> float:
     return min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2.0 ** (failures - 2))
 
 
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Return what a child does first on Linux: ask to be terminated when its parent dies."""
-    if not sys.platform.startswith("linux"):
+def die_with_parent(number: int = signal.SIGTERM) -> Callable[[], None] | None:
+    """Return what a child does first on Linux: ask for a signal when its parent dies.
+
+    The kernel means the thread that forked, so only the main thread's children ask.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not sys.platform.startswith("linux") or not is_main:
         return None
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
 
     def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc.prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before we could ask
             os._exit(1)
 

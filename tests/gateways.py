@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from bananarouter import supervisor
 from tests.servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 [sys.executable, *command], cwd=ROOT, env=self.environment, text=True,
                 stdout=subprocess.PIPE, stderr=log,
+                preexec_fn=supervisor.die_with_parent(),  # noqa: PLW1509 - no orphan after kill -9
             )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

