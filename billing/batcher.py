@@ -183,11 +183,16 @@ class Batcher:
             charge.on_intent(is_done=charge.request_id in intended)
         for charge in batch.extensions:
             charge.on_extended(is_done=charge.request_id in outcome.extended)
+        sum_nusd = 0
         for charge in batch.settles:
             is_done = charge.request_id in settled
             charge.on_settled(is_done=is_done)
-            if not is_done:
+            if is_done:
+                sum_nusd += charge.settlement.cost_nusd
+            else:
                 self._on_late(charge.request_id, charge.settlement.cost_nusd)
+        if sum_nusd:
+            metrics.SETTLED_NUSD.inc(sum_nusd)
 
     # The database is away
 

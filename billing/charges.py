@@ -11,7 +11,7 @@ from typing import Protocol
 
 from django.db import connection, transaction
 
-from accounts import metrics, timeids
+from accounts import timeids
 from billing.batch import AttemptRow, Settlement
 from billing.desk import Desk
 from billing.grants import Grant, MoneyUnavailable
@@ -141,13 +141,17 @@ class OpenCharge:
 
     def _normal(self, settlement: Settlement) -> Settlement:
         """Keep the cost within 0 and the hold; goodwill is settled first and given back later."""
-        cost = settlement.cost_nusd
-        state, reason = settlement.state, settlement.reason
         if settlement.goodwill_nusd > 0:
-            cost = max(cost, settlement.goodwill_nusd)
-            state, reason = Charge.State.SETTLED.value, Charge.Reason.GOODWILL.value
-        bounded = max(0, min(cost, self.hold_nusd))
-        return replace(settlement, cost_nusd=bounded, state=str(state), reason=str(reason))
+            settlement = replace(
+                settlement,
+                cost_nusd=max(settlement.cost_nusd, settlement.goodwill_nusd),
+                state=Charge.State.SETTLED.value,
+                reason=Charge.Reason.GOODWILL.value,
+            )
+        bounded = max(0, min(settlement.cost_nusd, self.hold_nusd))
+        if bounded != settlement.cost_nusd:
+            settlement = replace(settlement, cost_nusd=bounded)
+        return settlement
 
     def _is_durable(self) -> bool:
         return self.durable.done() and not self.durable.cancelled() and self.durable.result()
@@ -196,7 +200,6 @@ class OpenCharge:
         lease, self._lease = self._lease, None
         cost = self.settlement.cost_nusd
         if is_done:
-            metrics.SETTLED_NUSD.inc(cost)
             if lease is not None:
                 self._desk.ended(lease, returned_nusd=self.hold_nusd - cost)
         elif lease is not None:

@@ -9,21 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 def install() -> None:
     """Register the checks."""
-    register(check_times, Tags.security)
     register(check_database, Tags.database)
-
-
-def check_times(**_: Any) -> list[CheckMessage]:
-    """A lease must rotate within its worker's TTL."""
-    if settings.LEASE_ROTATION_S <= settings.LEASE_TTL_S:
-        return []
-    return [
-        Error(
-            "LEASE_ROTATION_S is longer than LEASE_TTL_S.",
-            hint="A lease drains before its worker can be declared dead: rotate within the TTL.",
-            id="billing.E001",
-        )
-    ]
 
 
 def check_database(**_: Any) -> list[CheckMessage]:

@@ -90,6 +90,15 @@ def _array(values: list[Any]) -> str:
     return "{" + ",".join(["NULL" if v is None else str(v) for v in values]) + "}"
 
 
+def _texts(values: list[str | None]) -> str:
+    """Write texts as PostgreSQL's array literal."""
+    return "{" + ",".join(["NULL" if v is None else _quoted(v) for v in values]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class Store:
     """The batcher's own connection; not Django's, so that a batch is one round trip."""
 
@@ -172,7 +181,7 @@ def _queries(batch: Batch) -> Queries:
 
 
 def _ids(items: Sequence[Item]) -> str:
-    return _array([i.request_id for i in items])
+    return _array([i.request_id.hex for i in items])
 
 
 def _intent_values(items: Sequence[Item]) -> list[Any]:
@@ -191,11 +200,11 @@ def _settle_values(items: Sequence[Item]) -> list[Any]:
         _ids(items),
         _array([s.cost_nusd for s in ends]),
         _array([s.vendor_cost_nusd for s in ends]),
-        [s.endpoint for s in ends],
+        _texts([s.endpoint for s in ends]),
         _array([s.rate_card for s in ends]),
-        [s.usage_raw for s in ends],
-        [s.state for s in ends],
-        [s.reason for s in ends],
+        _texts([s.usage_raw for s in ends]),
+        _texts([s.state for s in ends]),
+        _texts([s.reason for s in ends]),
     ]
 
 

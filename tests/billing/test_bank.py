@@ -2,13 +2,12 @@ import asyncio
 
 import pytest
 from django.core.checks import run_checks
-from django.test import override_settings
 
 from accounts import changes
 from accounts.timeids import uuid7
 from billing import bank, budgets, charges, leases, queries, sweeper
 from billing.bank import BankBusy
-from billing.checks import check_database, check_times, problems
+from billing.checks import check_database, problems
 from billing.models import Budget, Charge, Wallet, Worker
 from tests.billing.conftest import USD, hold, open_bank, open_charge, run, settlement
 from tests.billing.conftest import wallet as wallet_row
@@ -152,10 +151,6 @@ class TestChecks:
     def test_the_deployment_as_it_is_passes(self):
         assert [m for m in run_checks() if m.id and m.id.startswith("billing")] == []
         assert check_database() == []
-
-    def test_a_rotation_beyond_the_ttl_is_an_error(self):
-        with override_settings(LEASE_TTL_S=10, LEASE_ROTATION_S=11):
-            assert [e.id for e in check_times()] == ["billing.E001"]
 
     @pytest.mark.parametrize(
         ("database", "code"),

@@ -245,3 +245,34 @@ def test_goodwill_is_given_whole_up_to_the_accounts_day(make_wallet, tmp_path, s
         assert waived == [300, 600]
 
     run(main)
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\\b", "{a,b}", "NULL", "", "é漢", "a'b", '\\"'])
+def test_texts_are_stored_as_they_are(make_wallet, tmp_path, text):
+    account = make_wallet(USD)
+
+    async def main(call):
+        async with open_bank(tmp_path) as bank:
+            running = [await open_charge(bank, account, 1_000) for _ in range(2)]
+            rows = (AttemptRow(n=1, endpoint=text, outcome="delivered"),)
+            first = settlement(7, endpoint=text, usage_raw=text, attempts=rows)
+            ends = [running[0].settle(first), running[1].settle(settlement(8, endpoint=None))]
+            assert await asyncio.gather(*ends) == [True, True]
+            stored = await call(_row, running[0])
+            assert (stored.endpoint, stored.usage) == (text, text)
+            assert (await call(Attempt.objects.get)).endpoint == text
+            assert (await call(_row, running[1])).endpoint is None
+
+    run(main)
+
+
+def test_a_text_that_the_database_refuses_does_not_cost_the_money(make_wallet, tmp_path):
+    account = make_wallet(USD)
+
+    async def main(call):
+        async with open_bank(tmp_path) as bank:
+            charge = await open_charge(bank, account, 1_000)
+            assert await charge.settle(settlement(7, endpoint="e" * 251 + "\0"))
+            assert (await call(_row, charge)).cost_nusd == 7
+
+    run(main)
