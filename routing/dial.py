@@ -182,7 +182,7 @@ async def _first_events(dialed: Dialed) -> None:
             if not chunk and not events[0].strip():
                 raise _invalid()
             for event in events:
-                is_comment = is_comment and not data_of(event)
+                is_comment = is_comment and event.lstrip().startswith(b":") and not data_of(event)
                 dialed.events.append((event, dialed.reader.read_event(event)))
 
 

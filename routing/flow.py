@@ -72,6 +72,9 @@ class Flow:
             return "text/event-stream"
         return str(self._dialed.answer.headers.get("content-type", "text/event-stream"))
 
+    def _is_event_stream(self) -> bool:
+        return self.content_type().startswith("text/event-stream")
+
     async def pump(self, send: Send) -> None:
         """Deliver the stream. Never raises but to break the connection of a fenced worker."""
         job = self._job
@@ -137,8 +140,9 @@ class Flow:
 
     async def _afterthought(self, dialed: Dialed) -> bytes:
         """Read what may follow the finish: usage, `[DONE]`, late metadata."""
-        has_usage = dialed.reader.is_usage_final
-        wait_s = AFTERTHOUGHT_S if has_usage else float(settings.GAP_TIMEOUT_S)
+        # An array is not whole without its last bracket: that is worth any wait.
+        may_end = dialed.reader.is_usage_final and self._is_event_stream()
+        wait_s = AFTERTHOUGHT_S if may_end else float(settings.GAP_TIMEOUT_S)
         try:
             with Deadline(wait_s):
                 return await dialed.answer.chunk()
@@ -207,7 +211,7 @@ class Flow:
         wanted = job.headers.get("x-keep-alive", "on").strip().lower() != "off"
         if send is None or self._is_sending or job.watch.gone or not wanted:
             return
-        if self._held or not bank.may_send() or not self.content_type().startswith("text/event"):
+        if self._held or not bank.may_send() or not self._is_event_stream():
             return
         task = asyncio.ensure_future(send(part(KEEPALIVE)))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -279,7 +283,7 @@ class Flow:
     def _error_event(self, error: RelayError) -> bytes:
         """Return the error in the stream's own form: an event, or the last of Gemini's array."""
         surface, request_id = self._job.exchange.surface, self._job.exchange.id
-        if self.content_type().startswith("text/event-stream"):
+        if self._is_event_stream():
             return errors.stream_event(error, surface=surface, request_id=request_id)
         _, _, body = errors.envelope(
             error, family=surface.family, surface=surface, request_id=request_id

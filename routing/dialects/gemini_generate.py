@@ -73,12 +73,9 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
     document = jsonedit.read(raw)
     tally = Tally()
     model = fields.checked_model(path.model.removeprefix("models/"))
-    if path.is_stream and path.query.get("alt") != "sse":
-        fields.refuse(
-            Code.INVALID_VALUE,
-            "Streams are sent as server-sent events only. Add `alt=sse` to the query.",
-            "alt",
-        )
+    alt = path.query.get("alt", "json")
+    if alt not in ("json", "sse"):
+        fields.refuse(Code.INVALID_VALUE, "The query's `alt` must be json or sse.", "alt")
     _READERS[surface](document.value, tally)
     return Inbound(
         surface=surface,
@@ -87,7 +84,8 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
         document=document,
         content=tally.content(),
         headers={"content-type": "application/json"},
-        query="alt=sse" if path.is_stream else "",
+        # Without it the vendor streams one JSON array: the caller gets what it asked for.
+        query="alt=sse" if path.is_stream and alt == "sse" else "",
     )
 
 

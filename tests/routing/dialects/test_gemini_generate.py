@@ -192,8 +192,8 @@ def test_handles_inside_a_count_are_refused_too():
     assert error.param == "generateContentRequest.contents[0].parts[0].fileData.fileUri"
 
 
-def test_streams_need_server_sent_events():
-    error = calls.refusal(GENERATE, path=PathParts(model="m", is_stream=True))
+def test_forms_of_an_answer_that_are_unknown_are_refused():
+    error = calls.refusal(GENERATE, path=PathParts(model="m", query={"alt": "proto"}))
     assert error.param == "alt"
 
 
