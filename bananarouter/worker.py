@@ -44,7 +44,7 @@ class Life:
         """Give everything back; running requests have ended."""
         pulse.stop()
         await asyncio.to_thread(self._listener.stop)
-        keys.close()
+        await asyncio.to_thread(keys.close)
         await bank.stop()
         await upstream.close()
         await asyncio.to_thread(recorder.stop)
