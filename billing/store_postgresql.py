@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.db import connections
@@ -67,9 +66,13 @@ INSERT INTO billing_attempt (request_id, n, endpoint, outcome, vendor_cost_nusd)
 SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::bigint[])
 ON CONFLICT (request_id, n) DO NOTHING
 """
-IS_OPEN = (
-    "SELECT request_id FROM billing_charge WHERE request_id = ANY(%s::uuid[]) AND state = 'open'"
-)
+# On the same lease: a request that was admitted again has its intent on another one.
+IS_OPEN = """
+SELECT c.request_id FROM billing_charge c
+JOIN unnest(%s::uuid[], %s::bigint[]) AS u (request_id, lease_id)
+    ON u.request_id = c.request_id AND u.lease_id = c.lease_id
+WHERE c.state = 'open'
+"""
 # Only the worker itself and a sweeper end a charge, and a sweeper says so.
 IS_OURS = """
 SELECT request_id FROM billing_charge
@@ -231,10 +234,10 @@ def _commit(connection: psycopg.Connection, batch: Batch) -> Outcome:
 
 def _recognize(connection: psycopg.Connection, batch: Batch, outcome: Outcome) -> None:
     """Count what an earlier, unanswered commit of the same batch wrote."""
-    for items, found, sql in (
-        (batch.intents, outcome.intended, IS_OPEN),
-        (batch.settles, outcome.settled, IS_OURS),
-    ):
-        missing: list[UUID] = [i.request_id for i in items if i.request_id not in found]
-        if missing:
-            found.update(row[0] for row in connection.execute(sql, [_array(missing)]))
+    intents = [i for i in batch.intents if i.request_id not in outcome.intended]
+    if intents:
+        values = [_ids(intents), _array([i.lease_id for i in intents])]
+        outcome.intended.update(row[0] for row in connection.execute(IS_OPEN, values))
+    settles = [i for i in batch.settles if i.request_id not in outcome.settled]
+    if settles:
+        outcome.settled.update(row[0] for row in connection.execute(IS_OURS, [_ids(settles)]))

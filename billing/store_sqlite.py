@@ -41,9 +41,13 @@ CHECKPOINT = """
 UPDATE billing_charge SET checkpoint_nusd = MAX(checkpoint_nusd, MIN(?2, hold_nusd))
 WHERE request_id = ?1 AND state = 'open'
 """
-IS_OPEN = "SELECT 1 FROM billing_charge WHERE request_id = ? AND state = 'open'"
+# On the same lease: a request that was admitted again has its intent on another one.
+IS_OPEN = """
+SELECT 1 FROM billing_charge WHERE request_id = ?1 AND lease_id = ?2 AND state = 'open'
+"""
 IS_OURS = """
-SELECT 1 FROM billing_charge WHERE request_id = ? AND state <> 'open' AND reason IS NOT 'crash'
+SELECT 1 FROM billing_charge
+WHERE request_id = ?1 AND ?2 IS NOT NULL AND state <> 'open' AND reason IS NOT 'crash'
 """
 
 
@@ -147,5 +151,5 @@ def _recognize(
     """Count what an earlier commit of the same rows wrote."""
     for item in items:
         key = item.request_id
-        if key not in found and connection.execute(sql, (key.hex,)).fetchone():
+        if key not in found and connection.execute(sql, (key.hex, item.lease_id)).fetchone():
             found.add(key)

@@ -97,6 +97,13 @@ def test_a_replay_of_a_committed_batch_changes_nothing(make_wallet, tmp_path):
             def again():
                 assert store.commit(intents, is_replay=False).intended == set()
                 assert store.commit(intents, is_replay=True).intended == {charge.request_id}
+                # Admitted again on another lease: the row of the first try is not its own.
+                other = spool.SpooledSettle(
+                    request_id=charge.request_id, settlement=settlement(0),
+                    lease_id=charge.lease_id + 1, wallet_id=account,
+                )  # fmt: skip
+                again = Batch(intents=[other])
+                assert store.commit(again, is_replay=True).intended == set()
 
             await call(again)
             assert await charge.settle(settlement(700))
