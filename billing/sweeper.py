@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import Error, connection
+from django.utils import timezone
 
-from billing import batcher, spool, vault, workers
+from billing import batcher, charges, spool, vault, workers
 from billing.batch import Batch
 from billing.life import boottime
 from billing.teller import correct_late
@@ -71,6 +72,7 @@ class Sweeper:
         self._folder = folder
         self._store = store
         self._watcher = Watcher(ttl_s=ttl_s)
+        self._partitioned_on = timezone.now().date()  # the bank has done it at its start
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -87,6 +89,7 @@ class Sweeper:
             while not self._stopping.wait(self._pause_s()):
                 try:
                     self.sweep()
+                    self._make_partitions()
                 except Error:
                     self._watcher.forget()
                     connection.close()
@@ -96,6 +99,13 @@ class Sweeper:
         finally:
             self._store.close()
             connection.close()
+
+    def _make_partitions(self) -> None:
+        """Once a day, should this worker live for weeks. Raises: django.db.Error."""
+        today = timezone.now().date()
+        if today != self._partitioned_on:
+            self._partitioned_on = today  # tried once: rows of a missing day have the DEFAULT one
+            charges.ensure_partitions(days=7, today=today)
 
     def _pause_s(self) -> float:
         # Jittered, so that workers of one start do not all sweep the same lease.
