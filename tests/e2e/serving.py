@@ -178,6 +178,12 @@ class Serving:
         sent = {"content-type": "application/json", **self.credentials(protocol, key)}
         return self.ask(method, path, body, {**sent, **(headers or {})})
 
+    def head(self, path, *, length):
+        """Return a request as bytes, up to its body."""
+        lines = [f"POST {path} HTTP/1.1", "host: gateway", f"authorization: Bearer {self.key}",
+                 "content-type: application/json", f"content-length: {length}"]  # fmt: skip
+        return "\r\n".join([*lines, "", ""]).encode()
+
     def ask(self, method, path, body=b"", headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=60)
         with contextlib.closing(connection):
