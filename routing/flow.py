@@ -165,7 +165,7 @@ class Flow:
     async def _pass(self, data: bytes) -> None:
         if self._job.watch.gone or self._send is None:
             return
-        if not bank.may_send():
+        if self._is_fenced():
             self._cut = Cut.FENCE
             raise asyncio.CancelledError
         if not self._since_checkpoint and not self._delivered.tokens:
@@ -177,6 +177,11 @@ class Flow:
         await self._send(part(data))
         self._is_sending = False
         self._beats += 1
+
+    def _is_fenced(self) -> bool:
+        """Tell whether another worker may end, or has ended, this stream's charge."""
+        charge = self._job.charge
+        return not bank.may_send() or (charge is not None and charge.is_fenced)
 
     # Once a second
 
@@ -211,7 +216,7 @@ class Flow:
         wanted = job.headers.get("x-keep-alive", "on").strip().lower() != "off"
         if send is None or self._is_sending or job.watch.gone or not wanted:
             return
-        if self._held or not bank.may_send() or not self._is_event_stream():
+        if self._held or self._is_fenced() or not self._is_event_stream():
             return
         task = asyncio.ensure_future(send(part(KEEPALIVE)))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
