@@ -1,6 +1,6 @@
 """Money as integer nano-USD (1 USD = 1_000_000_000 nUSD): conversion and formatting."""
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, DecimalException
 from typing import NewType
 
 NanoUSD = NewType("NanoUSD", int)
@@ -20,7 +20,7 @@ def parse_usd(text: str) -> NanoUSD:
     """
     try:
         nano = Decimal(text) * USD
-    except InvalidOperation as error:
+    except DecimalException as error:  # not a number, or too many digits to hold
         raise BadAmount(text) from error
     if not nano.is_finite() or nano != nano.to_integral_value() or abs(nano) >= 1 << 63:
         raise BadAmount(text)

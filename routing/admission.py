@@ -32,6 +32,8 @@ TOKENIZER_MARGIN_PERCENT = 110
 COUNTED_PREAMBLE_TOKENS = 200
 MTOK = 1_000_000
 COUNT_INLINE_CHARS = 20_000
+# More than any balance holds; a number without end must not be multiplied.
+COST_USD_MAX = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +287,8 @@ def _cap(text: str) -> int:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise _bad_header("X-Max-Cost-USD must be an amount of US dollars.") from error
-    if not amount.is_finite() or amount <= 0:
-        raise _bad_header("X-Max-Cost-USD must be above zero.")
+    if not amount.is_finite() or not 0 < amount <= COST_USD_MAX:
+        raise _bad_header(f"X-Max-Cost-USD must be above zero and at most {COST_USD_MAX:,}.")
     return int(amount * 1_000_000_000)
 
 

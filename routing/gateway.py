@@ -99,7 +99,7 @@ class Gateway:
             reply = await self._answer(request, path)
         except Exception:
             logger.exception("API view failed")
-            reply = refused(request, _INTERNAL)
+            reply = refused(request, INTERNAL)
         await send_reply(reply, send)
 
     async def _answer(self, request: Request, path: str) -> Reply | Stream:
@@ -128,7 +128,7 @@ def error_reply(error: RelayError, *, surface: Surface, request_id: str) -> Repl
     return Reply(body=body, status=status, headers=headers)
 
 
-_INTERNAL = RelayError(
+INTERNAL = RelayError(
     code=Code.INTERNAL,
     message="Something broke on our side, and was logged without its content. Nothing is charged.",
 )

@@ -1,5 +1,6 @@
 """What all views of the proxy API share: the caller, errors in the caller's protocol, the log."""
 
+import logging
 import time
 from typing import Any, ClassVar
 
@@ -13,9 +14,11 @@ from routing import limits
 from routing.body import ClientGone
 from routing.errors import Code, RelayError
 from routing.exchange import CLIENT_CLOSED, Exchange
-from routing.gateway import Request, error_reply
+from routing.gateway import INTERNAL, Request, error_reply
 from routing.streaming import Reply, Stream
 from routing.surfaces import Surface
+
+logger = logging.getLogger(__name__)
 
 REFUSALS = {
     "malformed": (Code.INVALID_KEY, "This is not one of our API keys: check that it is whole."),
@@ -30,6 +33,7 @@ REFUSALS = {
 }
 
 
+METHODS = frozenset({"get", "post"})  # DRF's view answers OPTIONS by itself, in its own way
 AUTHENTICATORS = (ApiKeyAuthentication(),)
 PERMISSIONS = (HasKey(),)
 
@@ -56,7 +60,8 @@ class ProxyView(APIView):
             request.caller = await identify(request)
             exchange.caller = request.caller
             self.check_access(request)
-            handler = getattr(self, str(request.method).lower(), None)
+            method = str(request.method).lower()
+            handler = getattr(self, method, None) if method in METHODS else None
             if handler is None:
                 raise RelayError(
                     code=Code.METHOD_NOT_ALLOWED,
@@ -70,6 +75,9 @@ class ProxyView(APIView):
         except ClientGone:
             reply = Reply(status=CLIENT_CLOSED)
             self._record(exchange)
+        except Exception:
+            logger.exception("API view failed")
+            reply = self._refuse(exchange, INTERNAL)
         reply.headers["x-generation-id"] = reply.headers["x-request-id"] = exchange.id
         return reply
 
