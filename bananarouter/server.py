@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import HANDLED_SIGNALS, ServerState
 
 from bananarouter import health
+from routing import gateway
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.url = b""  # uvicorn sets it with the first byte of a request
         self._refusal: Status = 400
         self._is_refused = False
         self._head_open = False
@@ -254,11 +256,13 @@ class Protocol(HttpToolsProtocol):
 
     def _answer(self, status: Status) -> None:
         reason = http.HTTPStatus(status).phrase
-        body = reason.encode()
+        reply = gateway.unread(self.url.decode("latin-1"), status)
+        body = reply.body if reply else reason.encode()
+        kind = b"application/json" if reply else b"text/plain; charset=utf-8"
         lines = [
             f"HTTP/1.1 {status} {reason}".encode(),
             *(name + b": " + value for name, value in self.server_state.default_headers),
-            b"content-type: text/plain; charset=utf-8",
+            b"content-type: " + kind,
             b"content-length: %d" % len(body),
             b"connection: close",
         ]

@@ -116,8 +116,20 @@ class Gateway:
 
 def refused(request: Request, error: RelayError) -> Reply:
     """Return an error outside any view, in the protocol that the path suggests."""
-    surface = Surface.GENERATE if request.path.startswith("/v1beta/") else Surface.CHAT
-    return error_reply(error, surface=surface, request_id="")
+    return error_reply(error, surface=_surface(request.path), request_id="")
+
+
+def unread(url: str, status: int) -> Reply | None:
+    """Return how the server refuses what it could not read; None off the API's paths."""
+    path = canonical(url.partition("?")[0])
+    error = _UNREAD.get(status)
+    if path is None or error is None:
+        return None
+    return error_reply(error, surface=_surface(path), request_id="")
+
+
+def _surface(path: str) -> Surface:
+    return next((s for prefix, s in _SURFACES.items() if path.startswith(prefix)), Surface.CHAT)
 
 
 def error_reply(error: RelayError, *, surface: Surface, request_id: str) -> Reply:
@@ -135,3 +147,23 @@ INTERNAL = RelayError(
 _NOT_FOUND = RelayError(
     code=Code.NOT_FOUND, message="This path is not part of the API: see the documentation."
 )
+_SURFACES = {
+    "/v1beta/": Surface.GENERATE,
+    "/v1/messages": Surface.MESSAGES,
+    "/api/v1/": Surface.PLATFORM,
+}
+_UNREAD = {
+    400: RelayError(
+        code=Code.INVALID_VALUE, message="The request is not valid HTTP: mend its head or framing."
+    ),
+    408: RelayError(
+        code=Code.REQUEST_TIMEOUT, message="The request did not arrive in time: send it again."
+    ),
+    413: RelayError(
+        code=Code.BODY_TOO_LARGE, message="The request body is over the limit: send less."
+    ),
+    431: RelayError(
+        code=Code.HEADERS_TOO_LARGE,
+        message="The request has too many or too large headers: send fewer.",
+    ),
+}
