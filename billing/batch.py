@@ -20,7 +20,7 @@ class Settlement:
     """How a request ended; `state` and `reason` as in billing.models.Charge.
 
     `goodwill_nusd` is what was delivered of an answer that the vendor broke off: it is given
-    back when the lease closes, as far as the account's day allows (docs/adr/0012).
+    back when the lease closes, as far as the account's day allows (docs/adr/0007).
     """
 
     cost_nusd: int

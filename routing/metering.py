@@ -60,7 +60,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is booked for a request. `goodwill_nusd` is given back by the ledger (ADR 0012)."""
+    """What is booked for a request. `goodwill_nusd` is given back by the ledger (ADR 7)."""
 
     state: State
     reason: Reason

@@ -1,4 +1,4 @@
-"""The invariants of money as one view: every row is a breach (docs/adr/0010)."""
+"""The invariants of money as one view: every row is a breach (docs/adr/0005)."""
 
 from django.db import migrations
 
