@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from django.conf import settings
 
-from bananarouter import env, health, server
+from bananarouter import env, health, http1, server
 from tests.servers import wait_until
 
 SEEN: list[tuple[str, str]] = []
@@ -75,7 +75,7 @@ def port(monkeypatch):
     RELEASE.clear()
     monkeypatch.setattr(health._Drain, "is_draining", False)
     config = uvicorn.Config(
-        app, loop="uvloop", http=server.Protocol, ws="none", lifespan="on", log_config=None,
+        app, loop="uvloop", http=http1.Protocol, ws="none", lifespan="on", log_config=None,
         access_log=False, proxy_headers=False, server_header=False, timeout_keep_alive=75,
     )  # fmt: skip
     running = server.Server(config, accept_grace_s=0, drain_timeout_s=5)
@@ -261,13 +261,13 @@ def test_serves_an_upgrade_request_as_it_is_and_closes(port):
 
 
 def test_closes_a_connection_that_says_nothing(port, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(http1, "HEAD_TIMEOUT_S", 0.3)
     with connect(port) as connection:
         assert read_all(connection) == b""
 
 
 def test_slow_heads_end_with_408_while_others_are_served(port, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(http1, "HEAD_TIMEOUT_S", 0.5)
     slow = [connect(port) for _ in range(50)]
     ends = time.monotonic() + 1.2
     for connection in slow:
@@ -284,7 +284,7 @@ def test_slow_heads_end_with_408_while_others_are_served(port, monkeypatch):
 
 
 def test_blank_lines_do_not_keep_a_connection(port, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(http1, "HEAD_TIMEOUT_S", 0.5)
     with connect(port) as connection:
         connection.sendall(get(close=False))
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
@@ -297,7 +297,7 @@ def test_blank_lines_do_not_keep_a_connection(port, monkeypatch):
 
 
 def test_a_body_without_progress_ends_with_408(port, monkeypatch):
-    monkeypatch.setattr(server, "BODY_GAP_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(http1, "BODY_GAP_TIMEOUT_S", 0.4)
     with connect(port) as connection:
         connection.sendall(post(b"ab", path="/slow", extra=b"Content-Length: 10\r\n"))
         assert status_of(read_all(connection)) == 408
@@ -305,8 +305,8 @@ def test_a_body_without_progress_ends_with_408(port, monkeypatch):
 
 
 def test_a_body_that_drips_ends_with_408_at_the_whole_limit(port, monkeypatch):
-    monkeypatch.setattr(server, "BODY_GAP_TIMEOUT_S", 0.4)
-    monkeypatch.setattr(server, "BODY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(http1, "BODY_GAP_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(http1, "BODY_TIMEOUT_S", 1.0)
     began = time.monotonic()
     with connect(port) as connection:
         connection.sendall(post(b"", path="/slow", extra=b"Content-Length: 1000\r\n"))
@@ -318,7 +318,7 @@ def test_a_body_that_drips_ends_with_408_at_the_whole_limit(port, monkeypatch):
 
 
 def test_a_body_that_comes_slowly_but_in_time_is_served(port, monkeypatch):
-    monkeypatch.setattr(server, "BODY_GAP_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(http1, "BODY_GAP_TIMEOUT_S", 0.4)
     with connect(port) as connection:
         connection.sendall(post(b"", extra=b"Content-Length: 6\r\n"))
         for _ in range(6):
@@ -331,7 +331,7 @@ def test_a_body_that_comes_slowly_but_in_time_is_served(port, monkeypatch):
 
 def test_chunks_without_end_stop_at_the_limit(port, monkeypatch, settings):
     settings.BODY_BYTES_MAX = 1 << 20
-    monkeypatch.setattr(server, "BODY_BYTES_SPARE", 0)
+    monkeypatch.setattr(http1, "BODY_BYTES_SPARE", 0)
     chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
     with connect(port) as connection:
         connection.sendall(post(b"", path="/slow", extra=b"Transfer-Encoding: chunked\r\n"))
@@ -342,7 +342,7 @@ def test_chunks_without_end_stop_at_the_limit(port, monkeypatch, settings):
 
 
 def test_an_early_answer_arrives_and_the_rest_is_not_read_for_ever(port, monkeypatch):
-    monkeypatch.setattr(server, "LINGER_S", 0.5)
+    monkeypatch.setattr(http1, "LINGER_S", 0.5)
     with connect(port) as connection:
         connection.sendall(
             post(b"a" * 100_000, path="/early", extra=b"Content-Length: 9999999\r\n", close=False)
@@ -382,7 +382,7 @@ DRAIN = """
 import asyncio, socket, sys
 import django
 django.setup()
-from bananarouter import env, health, server
+from bananarouter import env, health, http1, server
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
