@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import struct
 import time
@@ -13,6 +12,24 @@ from pathlib import Path
 from tests.e2e.crash_vendor import TOKEN, Plan
 
 READ_TIMEOUT_S = 60.0
+
+_wires: list["Wire"] = []
+
+
+def run(main):
+    """Run the clients of a test; whatever they leave open is closed."""
+    return asyncio.run(_run(main))
+
+
+async def _run(main):
+    try:
+        return await main
+    finally:
+        writers = [wire.writer for wire in _wires]
+        _wires.clear()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*(w.wait_closed() for w in writers), return_exceptions=True)
 
 
 @dataclass(kw_only=True)
@@ -74,6 +91,7 @@ class Wire:
     async def open(self) -> "Wire":
         """Connect, and see that a worker answers."""
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        _wires.append(self)
         self.local_port = self.writer.get_extra_info("sockname")[1]
         self.writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         async with asyncio.timeout(READ_TIMEOUT_S):
@@ -148,7 +166,7 @@ class Wire:
         record.arrivals.append((time.monotonic(), len(record.body)))
 
     def close(self) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
 
     def reset(self) -> None:
         """Leave with RST."""
@@ -183,7 +201,7 @@ def _held(inodes: dict[str, int], pids: list[int]):
     for pid in pids:
         for file in Path(f"/proc/{pid}/fd").iterdir():
             try:
-                target = os.readlink(file)
+                target = str(file.readlink())
             except OSError:
                 continue
             if target.startswith("socket:[") and target[8:-1] in inodes:

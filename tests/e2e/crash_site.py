@@ -1,6 +1,7 @@
 """The place of the crash proofs: a durable PostgreSQL, a gateway of several workers, a vendor."""
 
 import contextlib
+import itertools
 import json
 import time
 import uuid
@@ -10,14 +11,18 @@ from pathlib import Path
 import psycopg
 
 from tests import servers
-from tests.e2e.crash_vendor import MODEL, PRICES, GatedVendor
+from tests.e2e.crash_vendor import MODEL, NUMBER_MAX, PRICES, PROMPT_BASE, GatedVendor
 from tests.e2e.serving import OPEN
 from tests.gateways import Gateway
 from tests.servers import wait_until
 
 TTL_S = 3
 ROTATION_S = 2
-QUICK = {"LEASE_TTL_S": str(TTL_S), "LEASE_ROTATION_S": str(ROTATION_S)}
+QUICK = {
+    "LEASE_TTL_S": str(TTL_S),
+    "LEASE_ROTATION_S": str(ROTATION_S),
+    "DRAIN_TIMEOUT_S": "20",
+}
 
 
 class Site:
@@ -36,12 +41,18 @@ class Site:
             **{**OPEN, **QUICK, **environment},
         )
         self.workers = workers
-        self.key = ""
+        self.key = ""  # of a wallet that all workers lease from
+        self.own_keys: list[str] = []  # of a wallet for each worker
+        self._numbers = itertools.count(1)
+        self._monitor: psycopg.Connection | None = None
 
     def start(self, *, credit_usd: str = "100000", on_disconnect: str = "stop") -> "Site":
         self.gateway.start()
         self.import_model(on_disconnect=on_disconnect)
         self.key = self.new_key("crash@example.com", credit_usd)
+        self.own_keys = [
+            self.new_key(f"crash{n}@example.com", credit_usd) for n in range(self.workers)
+        ]
         return self
 
     def import_model(self, *, on_disconnect: str) -> None:
@@ -72,10 +83,23 @@ class Site:
     def stop(self) -> None:
         """Stop everything that still runs."""
         with contextlib.ExitStack() as stack:
-            stack.callback(self.vendor.stop)
             stack.callback(self.postgresql.remove)
             if self.gateway.process is not None:
-                self.gateway.stop(timeout_s=60)
+                stack.callback(self.gateway.stop, timeout_s=60)
+            self.vendor.stop()  # first: nobody then waits for an answer
+            if self._monitor is not None:
+                self._monitor.close()
+
+    def new_round(self) -> float:
+        """Number requests anew; return since when charges belong to the round."""
+        self._numbers = itertools.count(1)
+        return int(time.time() * 1000) / 1000  # as fine as request ids are
+
+    def number(self) -> int:
+        """Return the next request's number."""
+        found = next(self._numbers)
+        assert found <= NUMBER_MAX
+        return found
 
     @property
     def port(self) -> int:
@@ -87,8 +111,9 @@ class Site:
         return psycopg.connect(self.postgresql.url, autocommit=True)
 
     def rows(self, sql: str, *values: object) -> list[tuple]:
-        with self.connect() as connection:
-            return connection.execute(sql, values).fetchall()
+        if self._monitor is None or self._monitor.broken:
+            self._monitor = self.connect()
+        return self._monitor.execute(sql, values).fetchall()
 
     def charges(self) -> dict[uuid.UUID, "Charge"]:
         """Return every charge by request id."""
@@ -118,22 +143,22 @@ class Site:
         rows = self.rows("SELECT request_id FROM billing_charge WHERE state = 'open'")
         return sum(row[0].int < limit for row in rows)
 
-    def orphans(self) -> int:
-        """Return how many live leases have no living worker."""
+    def live_leases(self, boots: Iterable[uuid.UUID]) -> int:
+        """Return how many leases of these lives are not closed."""
         return self.rows(
-            "SELECT count(*) FROM billing_lease l LEFT JOIN billing_worker w ON w.boot = l.worker"
-            " WHERE l.state IN ('active', 'draining') AND (w.boot IS NULL"
-            " OR w.expires_at < clock_timestamp())"
+            "SELECT count(*) FROM billing_lease WHERE state IN ('active', 'draining')"
+            " AND worker = ANY(%s)",
+            list(boots),
         )[0][0]
 
-    def blocked(self, word: str, ports: set[int]) -> int:
-        """Return how many statements with `word` wait for a lock, of clients on these ports."""
-        return self.rows(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND client_port = ANY(%s) AND query ILIKE %s",
-            list(ports),
+    def blocked(self, word: str) -> set[int]:
+        """Return the client ports of statements with `word` that wait for a lock."""
+        rows = self.rows(
+            "SELECT client_port FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND query ILIKE %s",
             f"%{word}%",
-        )[0][0]
+        )
+        return {row[0] for row in rows}
 
     @contextlib.contextmanager
     def holding(self, sql: str, *values: object) -> Iterator[psycopg.Connection]:
@@ -151,9 +176,9 @@ class Site:
         wait_until(lambda: len(self.pids()) == self.workers, timeout_s=60, what="the workers")
         return self.pids()
 
-    def await_recovery(self, *, timeout_s: float) -> None:
-        """Wait until nothing of the dead is left: no lease without a worker."""
-        wait_until(lambda: not self.orphans(), timeout_s=timeout_s, what="the sweepers")
+    def await_recovery(self, boots: Iterable[uuid.UUID], *, timeout_s: float) -> None:
+        """Wait until nothing of these dead is left: no live lease, so no open charge."""
+        wait_until(lambda: not self.live_leases(boots), timeout_s=timeout_s, what="the sweepers")
 
 
 class Charge:
@@ -170,10 +195,10 @@ class Charge:
         self.usage = json.loads(usage) if usage else {}
 
     def __repr__(self) -> str:
-        return f"Charge({self.state}, {self.reason}, {self.cost_nusd}, {self.request_id})"
+        return f"Charge({self.state}, {self.reason}, {self.cost_nusd}, {self.usage})"
 
     @property
     def number(self) -> int | None:
         """The request's number, where the vendor's own usage came to be known."""
         found = self.usage.get("prompt_tokens")
-        return found - 1_000 if isinstance(found, int) else None
+        return found - PROMPT_BASE if isinstance(found, int) else None

@@ -6,6 +6,7 @@ import string
 
 import pytest
 
+from tests.e2e import crash_client
 from tests.e2e.crash_client import Wire
 from tests.e2e.crash_site import Site
 from tests.e2e.crash_vendor import Plan
@@ -18,7 +19,7 @@ TOKENS = 50
 
 def hold_nusd(site):
     """What one such request holds, read from the charge of one."""
-    record = asyncio.run(one(site, site.key, Plan(number=1, is_stream=False, tokens=TOKENS)))
+    record = crash_client.run(one(site, site.key, Plan(number=1, is_stream=False, tokens=TOKENS)))
     assert record.is_delivered
     return site.charges()[record.request_id].hold_nusd
 
@@ -72,7 +73,7 @@ def test_money_for_ten_serves_ten_of_five_hundred(workers, tmp_path, proof_count
             usd = f"{hold * PAID // 10**9}.{hold * PAID % 10**9:09d}"
             key = site.new_key(f"race{lap}@example.com", usd)
             before = site.vendor.dials()
-            records = asyncio.run(race(site, key, plans))
+            records = crash_client.run(race(site, key, plans))
             assert collections.Counter(r.status for r in records) == {200: PAID, 402: 490}
             assert site.vendor.dials() - before == PAID
             assert not site.breaches()
