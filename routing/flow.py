@@ -3,6 +3,7 @@
 import asyncio
 import enum
 import time
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -257,6 +258,10 @@ class Flow:
             card=job.card(dialed.endpoint),
             hold_nusd=job.charge.hold_nusd if job.charge else 0,
         )
+        if self._cut is Cut.FENCE and job.charge is not None:
+            # What was read last did not leave: as if killed, the last checkpoint is paid.
+            delivered = min(verdict.cost_nusd, job.charge.checkpoint_nusd)
+            verdict = replace(verdict, cost_nusd=delivered)
         is_settled = await job.settle(verdict)
         if job.watch.gone:
             exchange.error_code = "client_gone"

@@ -1,5 +1,6 @@
 """A paid request under way: its hold, its dials, and everything to be given back at its end."""
 
+import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,7 +62,8 @@ class Job:
         grant = self.admission.grant
         for _ in range(READMISSIONS_MAX):
             try:
-                if await self.charge.durable:
+                # Shielded: a client that leaves meanwhile must not hide how the intent ended.
+                if await asyncio.shield(self.charge.durable):
                     return
             except leases.MoneyUnavailable as error:
                 raise admission.unavailable() from error
@@ -112,7 +114,7 @@ class Job:
 
     async def _is_intended(self) -> bool:
         try:
-            return self.charge is not None and await self.charge.durable
+            return self.charge is not None and await asyncio.shield(self.charge.durable)
         except leases.MoneyUnavailable:
             return False
 

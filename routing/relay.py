@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from billing import charges
+from billing import bank, charges
 from billing.money import decimal_usd
 from routing import abandoned, admission, body, catalogue, dialects, limits, metering, planner
 from routing.admission import Wish
@@ -121,6 +121,9 @@ async def _whole(job: Job) -> Reply | Stream:
     exchange, reader = job.exchange, dialed.reader
     exchange.note_first_byte()
     await job.durable()
+    if job.charge is not None and not bank.may_send():
+        # Fenced: a settle that waits in the spool may find its charge ended by a sweeper.
+        raise admission.unavailable()
     exchange.finish = reader.finish
     verdict = metering.whole(
         reader=reader,
