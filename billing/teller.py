@@ -56,7 +56,7 @@ class Teller:
 
     def recall(self, wallet_id: int) -> None:
         """Ask other workers to return what they hold idle of a wallet."""
-        self._jobs.put(lambda: changes.announce(Change.Topic.RECALL, str(wallet_id)))
+        self._jobs.put(lambda: _announce_recall(wallet_id))
 
     def correct(self, request_id: uuid.UUID, cost_nusd: int) -> None:
         """A settle came after a sweeper: it may only credit."""
@@ -69,6 +69,7 @@ class Teller:
     def _begin(self, answer: Callable[[bool], None]) -> None:
         is_done = False
         try:
+            _limit()
             self._life.begin()
             is_done = True
         finally:
@@ -77,6 +78,7 @@ class Teller:
 
     def _work(self, order: Order, answer: Callable[[Done | Exception], None]) -> None:
         try:
+            _limit()  # may fail, too: whoever asked must hear of it
             result = vault.work(order)
         except vault.WorkerExpired as error:
             self._tell(answer, error)
@@ -119,7 +121,6 @@ class Teller:
             return True
         if job is None:
             return False
-        _limit()
         job()
         return True
 
@@ -141,8 +142,14 @@ def _limit() -> None:
             cursor.execute(LIMITS)
 
 
+def _announce_recall(wallet_id: int) -> None:
+    _limit()
+    changes.announce(Change.Topic.RECALL, str(wallet_id))
+
+
 def correct_late(request_id: uuid.UUID, cost_nusd: int) -> bool:
     """Give back what a sweeper's estimate took above the true cost; False when that is nothing."""
+    _limit()
     try:
         ledger.correct(request_id=request_id, cost_nusd=cost_nusd, actor=ACTOR)
     except (ledger.NothingToCorrect, ledger.AlreadyPosted):
