@@ -63,8 +63,8 @@ class ApiKeyAuthentication(BaseAuthentication):
     `request.auth` is the Caller.
     """
 
-    def authenticate(self, request: Request) -> tuple[None, keys.Caller] | None:
-        http: Any = request._request  # noqa: SLF001  DRF's name for Django's request
+    def authenticate(self, request: Any) -> tuple[None, keys.Caller] | None:
+        http: Any = getattr(request, "_request", request)  # DRF's wrapper, or the gateway's own
         caller: keys.Caller | None = getattr(http, "caller", None)
         if caller is not None:
             return None, caller
@@ -95,5 +95,5 @@ def _source_ip(http: Any) -> str:
 class HasKey(BasePermission):
     """Allows requests with a valid API key."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002
+    def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002
         return request.auth is not None

@@ -21,8 +21,7 @@ HEAD_FIELDS_MAX = 100
 URL_BYTES_MAX = 8 << 10
 PIPELINED_MAX = 16
 HEAD_TIMEOUT_S = 10.0
-# The gateway itself answers after 30 s, in the caller's protocol: this is for all the rest.
-BODY_GAP_TIMEOUT_S = 35.0
+BODY_GAP_TIMEOUT_S = 30.0
 BODY_TIMEOUT_S = 300.0
 # The gateway refuses what is over its own limit politely; above this nobody is asked.
 BODY_BYTES_SPARE = 1 << 20

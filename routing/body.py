@@ -1,4 +1,7 @@
-"""Reading a request's body into memory, never to disk, under limits."""
+"""Reading a request's body into memory, never to disk, under limits of size.
+
+Slow senders are the server's to end (bananarouter/http1.py).
+"""
 
 import asyncio
 import zlib
@@ -7,11 +10,9 @@ from typing import Any
 
 import zstandard
 
-from routing.deadline import Deadline
 from routing.errors import Code, RelayError
 
 STEP_BYTES = 64 << 10
-PROGRESS_TIMEOUT_S = 30.0
 ZSTD_WINDOW_BYTES_MAX = 8 << 20  # RFC 9659: decoders need not take more
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -26,7 +27,7 @@ async def read(
 ) -> bytes:
     """Read and, where it is compressed, unpack a body.
 
-    Raises: RelayError (413, 415, 408, 400), ClientGone.
+    Raises: RelayError (413, 415, 400), ClientGone.
     """
     if length is not None and length.isdigit() and int(length) > bytes_max:
         raise _too_large(bytes_max)
@@ -65,14 +66,7 @@ async def _receive(receive: Receive, bytes_max: int) -> bytes:
 
 
 async def _next(receive: Receive) -> Mapping[str, Any]:
-    try:
-        with Deadline(PROGRESS_TIMEOUT_S):
-            message = await receive()
-    except TimeoutError as error:
-        raise RelayError(
-            code=Code.REQUEST_TIMEOUT,
-            message="The request body did not arrive in time: send it again.",
-        ) from error
+    message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message

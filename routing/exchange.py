@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,20 +110,32 @@ def _tokens(usage: Usage | None) -> dict[str, Any]:
 
 
 class ClientWatch:
-    """Knows when the client left, and ends the task that works for it, if that is wished."""
+    """Knows when the client left, and ends the task that works for it, if that is wished.
 
-    __slots__ = ("_stops", "_task", "_watching", "gone")
+    Where the work goes on without the client anyway, nobody waits for its leaving: it is looked
+    for when somebody asks, which saves a task for each request.
+    """
 
-    def __init__(self, receive: Receive) -> None:
-        self.gone = False
-        self._task = asyncio.current_task()
-        self._stops = True
-        self._watching = asyncio.create_task(self._watch(receive))
+    __slots__ = ("_gone", "_receive", "_stops", "_task", "_watching")
 
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
+    def __init__(self, receive: Receive, *, stops: bool) -> None:
+        self._receive = receive
+        self._gone = False
+        self._stops = stops
+        self._task = asyncio.current_task() if stops else None
+        self._watching = asyncio.create_task(self._watch()) if stops else None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client left."""
+        if not self._gone and self._watching is None:
+            self._gone = _has_left(self._receive)
+        return self._gone
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             continue
-        self.gone = True
+        self._gone = True
         if self._stops and self._task is not None:
             self._task.cancel()
 
@@ -134,4 +146,17 @@ class ClientWatch:
     def close(self) -> None:
         """Stop watching."""
         self._stops = False
-        self._watching.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+
+def _has_left(receive: Receive) -> bool:
+    """Look once for a disconnect that is there already, without waiting for one."""
+    looking = receive().__await__()
+    try:
+        next(looking)
+    except StopIteration as message:
+        return bool(message.value["type"] == "http.disconnect")
+    if isinstance(looking, Generator):
+        looking.close()
+    return False

@@ -50,6 +50,7 @@ class Request(HttpRequest):
     """
 
     caller: Caller
+    auth: Caller | None = None  # what DRF's permissions ask
 
     def __init__(self, scope: Scope, receive: Receive, *, path: str) -> None:
         # HttpRequest's own is not called: it makes what nobody here reads.

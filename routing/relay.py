@@ -71,7 +71,7 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
         inbound=inbound,
         demand=dialect.demand(inbound),
         endpoints=endpoints,
-        watch=ClientWatch(request.receive),
+        watch=ClientWatch(request.receive, stops=inbound.is_stream),
         ticket=ticket,
         headers=headers,
     )

@@ -4,7 +4,6 @@ import logging
 import time
 from typing import Any, ClassVar
 
-from rest_framework.request import Request as DrfRequest
 from rest_framework.views import APIView
 
 from accounts import keys
@@ -82,10 +81,15 @@ class ProxyView(APIView):
         return reply
 
     def check_access(self, request: Request) -> None:
-        """Run DRF's authentication and permissions; no I/O: the caller is known by now."""
-        self.request = DrfRequest(request, authenticators=AUTHENTICATORS)
+        """Run the authentication and permission classes; no I/O: the caller is known by now.
+
+        They get our own request: DRF's wrapper around it costs more than all that they do.
+        """
+        for authenticator in AUTHENTICATORS:
+            found = authenticator.authenticate(request)
+            request.auth = found[1] if found else None
         for permission in PERMISSIONS:
-            if not permission.has_permission(self.request, self):
+            if not permission.has_permission(request, self):
                 raise RelayError(
                     code=Code.PERMISSION_DENIED, message="This API key may not do this."
                 )

@@ -92,17 +92,3 @@ def test_refuses_a_zstd_window_that_would_fill_the_memory():
     chunk = packer.compressobj()
     data = chunk.compress(b"x" * 100) + chunk.flush()
     assert refused(message(data), encoding="zstd") is Code.INVALID_VALUE
-
-
-def test_a_sender_without_progress_is_timed_out(monkeypatch):
-    monkeypatch.setattr(body, "PROGRESS_TIMEOUT_S", 0.01)
-
-    async def receive():
-        await asyncio.sleep(5)
-
-    async def run():
-        await body.read(receive, length=None, encoding=None, bytes_max=LIMIT)
-
-    with pytest.raises(RelayError) as caught:
-        asyncio.run(run())
-    assert caught.value.code is Code.REQUEST_TIMEOUT
