@@ -9,7 +9,6 @@ from decimal import Decimal, InvalidOperation
 from django.conf import settings
 
 from accounts.keys import Caller
-from accounts.timeids import moment
 from billing import bank, leases, pricing, rates
 from billing.leases import Grant
 from billing.pricing import MissingRate, RateCard
@@ -135,8 +134,7 @@ async def admit(
     """
     if not bank.is_open():
         raise unavailable()
-    at = moment(exchange.request_id)
-    terms = _terms(demand, endpoints, at)
+    terms = _terms(demand, endpoints, exchange.created_at)
     caller = exchange.caller
     if caller is None:
         raise AssertionError("admission needs a caller")

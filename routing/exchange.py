@@ -1,6 +1,7 @@
 """One request's story, from its arrival to its row in the log."""
 
 import asyncio
+import datetime as dt
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -33,6 +34,7 @@ class Exchange:
     source_ip: str
     request_id: uuid.UUID = field(default_factory=uuid7)
     started: float = field(default_factory=time.monotonic)
+    created_at: dt.datetime = field(init=False)
     caller: Caller | None = None
     model: Model | None = None
     endpoint: Endpoint | None = None
@@ -43,6 +45,9 @@ class Exchange:
     status: int = 0
     finish: FinishReason | None = None
     error_code: str | None = None
+
+    def __post_init__(self) -> None:
+        self.created_at = moment(self.request_id)
 
     @property
     def id(self) -> str:
@@ -72,7 +77,7 @@ class Exchange:
         channel = endpoint.channel if endpoint else None
         return recorder.Entry(
             request_id=self.request_id,
-            created_at=moment(self.request_id),
+            created_at=self.created_at,
             account_id=caller.account_id if caller else None,
             api_key_id=caller.key_id if caller else None,
             source_ip=self.source_ip or None,

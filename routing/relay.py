@@ -65,7 +65,9 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
     if caller is None:
         raise AssertionError("the relay needs a caller")
     exchange.model = model
-    endpoints = planner.plan(model, caller=caller, family=exchange.surface.family)
+    endpoints = planner.plan(
+        model, caller=caller, family=exchange.surface.family, at=exchange.created_at
+    )
     return Job(
         exchange=exchange,
         inbound=inbound,

@@ -35,9 +35,9 @@ class _Encoding:
 _encoding = _Encoding()
 
 
-def warm() -> None:
-    """Load the vocabulary in the background."""
-    threading.Thread(target=_encoding.get, name="tokenizer", daemon=True).start()
+def load() -> None:
+    """Load the vocabulary now: half a second that a worker spends beside its first requests."""
+    _encoding.get()
 
 
 def count(text: str) -> int:

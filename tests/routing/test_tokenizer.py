@@ -30,10 +30,7 @@ def test_estimates_by_bytes_until_loaded(monkeypatch):
     assert not tokenizer._encoding.is_loaded
 
 
-def test_warms_in_the_background(monkeypatch):
+def test_counts_exactly_once_loaded(monkeypatch):
     monkeypatch.setattr(tokenizer, "_encoding", tokenizer._Encoding())
-    tokenizer.warm()
-    deadline = time.monotonic() + 20
-    while not tokenizer._encoding.is_loaded and time.monotonic() < deadline:
-        time.sleep(0.01)
+    tokenizer.load()
     assert tokenizer.estimate("hello world") == 2
