@@ -10,6 +10,7 @@ from tests.e2e.crash_vendor import OUTPUT_NUSD
 
 # A checkpoint is at most a second old when it is written; then it waits for its commit.
 LOST_S_MAX = 1.5
+PROBE = 0  # the number of requests that only ask whether they are served
 LOST = "paid, its answer lost"
 
 
@@ -78,6 +79,8 @@ def _judge_unknown(charge: Charge, plans: dict[int, Record]) -> str:
     assert charge.state != "open", charge
     if charge.cost_nusd == 0:
         return f"free, {charge.state} {charge.reason}"
+    if charge.number == PROBE:
+        return "probe"
     # Settled, then killed before the first byte left: the one answer that is paid and lost.
     assert (charge.state, charge.reason) == ("settled", "normal"), charge
     record = plans[charge.number]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.e2e.crash_vendor import TOKEN, Plan
 
-READ_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 45.0
 
 _wires: list["Wire"] = []
 
@@ -119,7 +119,8 @@ class Wire:
 
     async def answer(self, record: Record) -> Record:
         try:
-            await self._read(record)
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await self._read(record)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.close()
         finally:

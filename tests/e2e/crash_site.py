@@ -111,8 +111,11 @@ class Site:
         return psycopg.connect(self.postgresql.url, autocommit=True)
 
     def rows(self, sql: str, *values: object) -> list[tuple]:
-        if self._monitor is None or self._monitor.broken:
-            self._monitor = self.connect()
+        if self._monitor is not None:
+            with contextlib.suppress(psycopg.OperationalError):
+                return self._monitor.execute(sql, values).fetchall()
+            self._monitor.close()  # the server was stopped since
+        self._monitor = self.connect()
         return self._monitor.execute(sql, values).fetchall()
 
     def charges(self) -> dict[uuid.UUID, "Charge"]:
