@@ -174,16 +174,19 @@ def _is_json(answer: Answer) -> bool:
 
 async def _first_events(dialed: Dialed) -> None:
     # A comment is no answer yet: while nothing else came, another endpoint may still be tried.
-    is_comment = True
+    splitter, is_answer = dialed.splitter, False
     with Deadline(settings.FIRST_BYTE_TIMEOUT_S):
-        while is_comment:
+        while not is_answer:
             chunk = await dialed.answer.chunk()
-            events = dialed.splitter.feed(chunk) if chunk else [dialed.splitter.rest()]
-            if not chunk and not events[0].strip():
-                raise _invalid()
-            for event in events:
-                is_comment = is_comment and event.lstrip().startswith(b":") and not data_of(event)
+            for event in splitter.feed(chunk) if chunk else [splitter.rest()]:
+                is_answer = is_answer or _says_something(event, splitter)
                 dialed.events.append((event, dialed.reader.read_event(event)))
+            if not chunk and not is_answer:
+                raise _invalid()
+
+
+def _says_something(event: bytes, splitter: Splitter | jsonarray.Splitter) -> bool:
+    return bool(data_of(event) if isinstance(splitter, Splitter) else event.strip())
 
 
 async def _refused(dialed: Dialed) -> None:
