@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from tests import scripts
 from tests.emulator import Vendor
 from tests.gateways import Gateway
 from tests.servers import wait_until
@@ -40,6 +41,29 @@ class Protocol:
     stream_path: str
     path: str
     body: dict = field(repr=False)
+
+    def answer(self, **options):
+        """Return a whole answer as the vendor would give it: 10 tokens in, 5 out."""
+        if self.family == "anthropic-messages":
+            usage = {"input_tokens": 10, "output_tokens": 5}
+            body = {"id": "m", "type": "message", "role": "assistant", "model": "m",
+                    "stop_reason": "end_turn", "content": [{"type": "text", "text": "ok"}],
+                    "usage": usage}  # fmt: skip
+            return scripts.whole(body, **options)
+        if self.family == "gemini":
+            candidate = {"content": {"parts": [{"text": "ok"}], "role": "model"},
+                         "finishReason": "STOP", "index": 0}  # fmt: skip
+            usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+            return scripts.whole({"candidates": [candidate], "usageMetadata": usage}, **options)
+        return scripts.chat(**options)
+
+    def events(self, texts=("a", "b", "c"), prompt=10):
+        """Return the events of a streamed answer."""
+        if self.family == "anthropic-messages":
+            return scripts.message_events(texts=texts, prompt=prompt)
+        if self.family == "gemini":
+            return scripts.gemini_events(texts=texts, prompt=prompt)
+        return scripts.chat_events(texts=texts, prompt=prompt)
 
     def request(self, model, *, is_stream=False, **extra):
         """Return path and body of a call of `model`."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests import scripts
 from tests.e2e import serving
-from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, MESSAGES, Serving
+from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, Serving
 from tests.emulator import Script
 from tests.servers import wait_until
 
@@ -26,11 +26,7 @@ each = pytest.mark.parametrize("protocol", GENERATIONS, ids=ids)
 
 
 def events_of(protocol, texts=("一a", "b🍌", "c"), prompt=10):
-    if protocol is MESSAGES:
-        return scripts.message_events(texts=texts, prompt=prompt)
-    if protocol is GENERATE:
-        return scripts.gemini_events(texts=texts, prompt=prompt)
-    return scripts.chat_events(texts=texts, prompt=prompt)
+    return protocol.events(texts, prompt)
 
 
 def passed(protocol, events):
