@@ -206,6 +206,9 @@ ABANDONED_NUSD_PER_DAY = env.number("ABANDONED_NUSD_PER_DAY", 1_000_000_000)
 GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
 MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
 
+# Request logs
+LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
 BODY_BYTES_MAX = env.number("BODY_BYTES_MAX", 32 << 20)

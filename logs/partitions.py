@@ -6,6 +6,7 @@ import logging
 from django.db import DatabaseError, connection, transaction
 
 from accounts.timeids import DAY, bound, partition_sql
+from logs import retention
 from logs.models import RequestLog
 
 logger = logging.getLogger(__name__)
@@ -67,17 +68,18 @@ def _make(table: str, day: dt.date) -> None:
 
 
 class Upkeep:
-    """Calls `ensure` each hour, a minute after a failure; for a loop that calls it often."""
+    """Makes partitions and forgets old rows each hour; for a loop that calls it often."""
 
     def __init__(self) -> None:
         self._due = dt.datetime.min.replace(tzinfo=dt.UTC)
 
     def run(self, *, now: dt.datetime) -> None:
-        """Make what is missing when it is time; a failure is logged and tried again."""
+        """Do what is due when it is time; a failure is logged and tried again."""
         if now < self._due:
             return
         try:
             made = ensure(today=now.date())
+            forgotten = retention.forget(today=now.date())
         except DatabaseError as error:
             self._due = now + _AGAIN
             logger.warning("log partitions not made", extra={"error": type(error).__name__})
@@ -86,3 +88,7 @@ class Upkeep:
         self._due = now + _EVERY
         if made:
             logger.info("log partitions made", extra={"partitions": made})
+        if forgotten:
+            logger.info("request logs forgotten", extra={"partitions_or_rows": forgotten})
+            # A long backlog goes in steps, so that rows being written never wait for it.
+            self._due = now + _AGAIN
