@@ -93,7 +93,7 @@ class Wire:
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         _wires.append(self)
         self.local_port = self.writer.get_extra_info("sockname")[1]
-        self.writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         async with asyncio.timeout(READ_TIMEOUT_S):
             await self.answer(Record(plan=Plan(number=0)))
         return self
@@ -106,7 +106,7 @@ class Wire:
     def head(self, size: int, headers: str = "") -> bytes:
         lines = [
             "POST /v1/chat/completions HTTP/1.1",
-            "Host: x",
+            "Host: localhost",
             f"Authorization: Bearer {self.key}",
             "Content-Type: application/json",
             f"Content-Length: {size}",
