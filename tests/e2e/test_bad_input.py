@@ -1,18 +1,12 @@
 """Requests that are wrong: a clear error in the caller's protocol, no charge, only metadata."""
 
-import contextlib
-import gzip
-import json
-import os
 import socket
 import time
-import zlib
-from pathlib import Path
 
 import pytest
-import zstandard
 
-from tests.e2e import serving
+from tests.e2e import refusals, serving
+from tests.e2e.refusals import WORD, bytes_of, dump, known, received, refused, same_envelope, talk
 from tests.e2e.serving import (
     ALL,
     CHAT,
@@ -23,75 +17,19 @@ from tests.e2e.serving import (
     GENERATIONS,
     MESSAGES,
     RESPONSES,
-    Answer,
-    Serving,
 )  # fmt: skip
-from tests.servers import fresh_database, wait_until
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.process
 
-BODY_BYTES_MAX = 4 << 20
-WORD = "Zyzzogeton"  # what no row of the log may hold
 each = pytest.mark.parametrize("protocol", ALL, ids=[p.name for p in ALL])
 generations = pytest.mark.parametrize("protocol", GENERATIONS, ids=[p.name for p in GENERATIONS])
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    place = Serving(
-        tmp_path_factory.mktemp("bad"), names=("main", "open"), BODY_BYTES_MAX=str(BODY_BYTES_MAX)
-    ).start()
-    yield place
-    # After all of this nothing was charged, nothing is held, and the vendor was never asked.
-    assert not [x for x in place.vendor.by_model() if x.endswith("-main")]
-    wait_until(lambda: not place.rows("SELECT 1 FROM billing_charge WHERE state = 'open'"),
-               what="the end of all charges")  # fmt: skip
-    paid = place.rows("SELECT endpoint FROM billing_charge WHERE cost_nusd > 0")
-    assert all("-open" in endpoint for (endpoint,) in paid)
-    place.gateway.manage("audit_ledger")
-    place.gateway.stop()
-    assert place.rows("SELECT sum(leased_nusd), sum(reserved_nusd) FROM billing_wallet") == [(0, 0)]
-    assert WORD not in place.gateway.log_text()
-    assert "API view failed" not in place.gateway.log_text()
-    place.stop()
-
-
-def same_envelope(answer, protocol):
-    """Check an error's form against the protocol's own; return it in common words."""
-    assert answer.headers["content-type"] == "application/json"
-    told = answer.json
-    error = told["error"]
-    assert isinstance(error["message"], str)
-    assert len(error["message"]) > 10
-    if protocol.family == "anthropic-messages":
-        assert told["type"] == "error"
-        assert set(error) == {"type", "message"}
-        assert told["request_id"] == answer.headers["x-generation-id"]
-        return ""
-    if protocol.family == "gemini":
-        assert error["code"] == answer.status
-        assert error["status"].isupper()
-        return error["details"][0]["reason"].lower()
-    assert set(error) == {"message", "type", "param", "code"}
-    return error["code"]
-
-
-def refused(place, protocol, answer, status, code):
-    """Check that an answer refuses in the caller's protocol, and the row that it left."""
-    assert answer.status == status, (answer.status, answer.body[:500])
-    told = same_envelope(answer, protocol)
-    assert told in ("", code), (told, code)
-    row = place.logged(answer.headers["x-generation-id"])
-    assert (row[0], row[1], row[2]) == (status, code, 0)
-    return row
-
-
-def known(protocol):
-    return protocol.request(serving.model_of(protocol, "main"))
-
-
-def dump(value):
-    return json.dumps(value).encode()
+    with refusals.place(tmp_path_factory.mktemp("bad")) as place:
+        yield place
 
 
 class TestBodies:
@@ -242,81 +180,6 @@ class TestBodies:
         same_envelope(answer, CHAT)
 
 
-class TestSizes:
-    @each
-    def test_a_declared_length_over_the_limit_is_refused_unread(self, place, protocol):
-        path, _ = known(protocol)
-        head = bytes_of(place, protocol, path, **{"content-length": BODY_BYTES_MAX + 1})
-        answer = talk(place, head)  # not one byte of the body
-        refused(place, protocol, answer, 413, "body_too_large")
-
-    @each
-    def test_a_chunked_body_over_the_limit_is_refused(self, place, protocol):
-        path, _ = known(protocol)
-        head = bytes_of(place, protocol, path, **{"transfer-encoding": "chunked"})
-        chunk = b"40000\r\n" + b" " * 0x40000 + b"\r\n"
-        answer = talk(place, head + chunk * (BODY_BYTES_MAX // 0x40000 + 1))
-        refused(place, protocol, answer, 413, "body_too_large")
-
-    def test_a_body_of_the_limit_is_read(self, place):
-        path, body = known(CHAT)
-        body["model"] = "none"
-        raw = dump(body)
-        padded = raw[:-1] + b" " * (BODY_BYTES_MAX - len(raw)) + b"}"
-        assert place.send(CHAT, path, padded).status == 404
-        assert place.send(CHAT, path, padded + b" ").status == 413
-
-    @generations
-    @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-    def test_a_bomb_is_refused_and_small_in_memory(self, place, protocol, coding):
-        path, _ = known(protocol)
-        bomb = bombs()[coding]
-        assert len(bomb) < BODY_BYTES_MAX
-        worker = place.gateway.workers()[0]
-        Path(f"/proc/{worker}/clear_refs").write_text("5")  # the peak begins anew
-        before = peak_kib(worker)
-        began = time.monotonic()
-        answer = place.send(protocol, path, bomb, headers={"content-encoding": coding})
-        assert time.monotonic() - began < 1.5
-        refused(place, protocol, answer, 413, "body_too_large")
-        # The cap, a copy of it while its pieces are joined, and what the allocator keeps.
-        assert peak_kib(worker) - before < 4 * BODY_BYTES_MAX >> 10
-
-    def test_a_bomb_in_a_bomb_is_no_json(self, place):
-        path, _ = known(CHAT)
-        answer = place.send(
-            CHAT, path, gzip.compress(bombs()["gzip"][:1_000]), headers={"content-encoding": "gzip"}
-        )
-        refused(place, CHAT, answer, 400, "invalid_utf8")  # gzip bytes are none
-
-    @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "compress", WORD])
-    def test_another_encoding_is_refused(self, place, coding):
-        path, body = known(CHAT)
-        answer = place.send(CHAT, path, dump(body), headers={"content-encoding": coding})
-        refused(place, CHAT, answer, 415, "unsupported_encoding")
-
-    @pytest.mark.parametrize(
-        ("coding", "raw"),
-        [("gzip", b"no gzip"), ("gzip", gzip.compress(b"{}" * 99)[:-9]), ("zstd", b"no zstd"),
-         ("gzip", gzip.compress(b"{}") + b"tail"), ("zstd", zstandard.compress(b"{}" * 99)[:-3])],
-    )  # fmt: skip
-    def test_a_broken_encoding_is_refused(self, place, coding, raw):
-        path, _ = known(CHAT)
-        answer = place.send(CHAT, path, raw, headers={"content-encoding": coding})
-        assert answer.status == 400
-        same_envelope(answer, CHAT)
-
-    def test_a_zstd_window_over_the_limit_is_refused(self, place):
-        path, _ = known(CHAT)
-        parameters = zstandard.ZstdCompressionParameters(window_log=27)
-        packed = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-        raw = packed.compress(b'{"a":"' + os.urandom(1 << 20).hex().encode() + b'"}')
-        raw += packed.flush()
-        answer = place.send(CHAT, path, raw, headers={"content-encoding": "zstd"})
-        assert answer.status == 400
-        same_envelope(answer, CHAT)
-
-
 class TestHeads:
     """What the HTTP parser refuses wears the envelope of the path, where one was read."""
 
@@ -438,111 +301,3 @@ JSON = {"content-type": "application/json"}
 
 def protocol_free(protocol):
     return protocol.request("none")
-
-
-@pytest.fixture(scope="module")
-def away(tmp_path_factory, postgresql):
-    """A gateway whose database was stopped; `cold` is a good key that no worker saw."""
-    folder = tmp_path_factory.mktemp("away")
-    with fresh_database(postgresql.url) as url:
-        place = Serving(folder, "--workers", "1", DATABASE_URL=url, LEASE_TTL_S="3",
-                        LEASE_ROTATION_S="1").start()  # fmt: skip
-        for protocol in GENERATIONS:
-            place.vendor.scripts[serving.model_of(protocol, "main")] = protocol.answer()
-        cold = place.new_key("cold@example.com")
-        for protocol in GENERATIONS:
-            assert place.call(protocol).status == 200
-        postgresql.stop()
-        time.sleep(3.5)  # longer than any lease lives
-        yield place, cold
-        postgresql.start()
-        wait_until(lambda: place.call(CHAT).status == 200, timeout_s=20, what="its return")
-        place.stop()
-
-
-class TestDatabaseAway:
-    """503 with Retry-After, never 401: for keys that are warm and for keys that are not."""
-
-    @each
-    @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
-    def test_every_surface_says_503(self, away, protocol, is_warm):
-        place, cold = away
-        for is_stream in {False, bool(protocol.stream_path)}:
-            path, body = protocol.request(serving.model_of(protocol, "main"), is_stream=is_stream)
-            began = time.monotonic()
-            answer = place.send(protocol, path, dump(body), key=place.key if is_warm else cold)
-            took_s = time.monotonic() - began
-            if is_warm and protocol in (COUNT, GEMINI_COUNT):
-                assert answer.status != 401  # free of charge: no database is asked
-                continue
-            assert answer.status == 503, answer.body
-            same_envelope(answer, protocol)
-            assert int(answer.headers["retry-after"]) >= 1
-            assert took_s < 2
-
-    def test_the_platform_api_and_lists_say_503(self, away):
-        place, cold = away
-        for path in ("/api/v1/key", "/api/v1/credits", f"/api/v1/generation?id={'0' * 32}"):
-            for key in (place.key, cold):
-                answer = place.ask("GET", path, headers={"x-api-key": key})
-                assert (answer.status, "retry-after" in answer.headers) == (503, True), path
-        assert place.ask("GET", "/v1/models", headers={"x-api-key": cold}).status == 503
-        assert place.ask("GET", "/v1/models", headers={"x-api-key": place.key}).status == 200
-
-    def test_what_is_no_key_at_all_is_still_a_401(self, away):
-        place, _ = away
-        assert place.call(CHAT, key="sk-nonsense").status == 401
-
-    def test_the_vendor_was_not_asked(self, away):
-        place, _ = away
-        paths = [x.path for x in place.vendor.exchanges[3:] if "ount" not in x.path]
-        assert not paths
-
-
-# Raw HTTP
-
-
-def bytes_of(place, protocol, path, *, key=None, **headers):
-    """Return a head as bytes, ready for a socket."""
-    told = {"host": "gateway", "content-type": "application/json", "connection": "close",
-            **place.credentials(protocol, key), **headers}  # fmt: skip
-    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
-
-
-def talk(place, raw):
-    """Send bytes and return the answer, though the server may stop reading early."""
-    with socket.create_connection(("127.0.0.1", place.gateway.port), timeout=10) as client:
-        with contextlib.suppress(ConnectionError):
-            client.sendall(raw)
-        got = received(client)
-    head, _, body = got.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
-    return Answer(status=int(first.split()[1]), headers=headers, body=body)
-
-
-def received(client):
-    got = b""
-    with contextlib.suppress(ConnectionError):
-        while part := client.recv(65536):
-            got += part
-    return got
-
-
-_bombs = {}
-
-
-def bombs():
-    """Return 512 MiB of zeros, packed to less than the limit."""
-    if not _bombs:
-        packer, zeros = zlib.compressobj(1, wbits=31), bytes(1 << 24)
-        _bombs["gzip"] = b"".join(packer.compress(zeros) for _ in range(32)) + packer.flush()
-        packer = zstandard.ZstdCompressor(level=3).compressobj()
-        _bombs["zstd"] = b"".join(packer.compress(zeros) for _ in range(32)) + packer.flush()
-    return _bombs
-
-
-def peak_kib(pid):
-    text = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM"))
