@@ -89,7 +89,10 @@ class Headers(Mapping[str, str]):
 
 def joined(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return fields by lower-case name; repeated ones are one list (RFC 9110, section 5.2)."""
-    fields: dict[bytes, bytes] = {}
+    fields = {name.lower(): value for name, value in pairs}
+    if len(fields) == len(pairs):
+        return fields
+    fields = {}
     for name, value in pairs:
         lowered = name.lower()
         known = fields.get(lowered)

@@ -1,6 +1,7 @@
 """HTTP/1.1 to vendors: kept connections, one exchange at a time on each, bounded buffers."""
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Mapping
 from typing import cast
@@ -30,17 +31,18 @@ class Connection(asyncio.Protocol):
     """One connection: idle in the pool, or in an exchange, or closed for ever."""
 
     __slots__ = (
-        "_fields", "_has_heard", "_head_bytes", "_is_broken", "_is_complete", "_is_paused",
-        "_is_until_close", "_keeps", "_loop", "_owner", "_parser", "_parts", "_quiet_bytes",
-        "_size", "_transport", "_waiter", "fields", "idle_since", "is_idle", "origin", "status",
+        "_has_heard", "_is_broken", "_is_complete", "_is_paused", "_is_until_close", "_keeps",
+        "_owner", "_pairs", "_parser", "_parts", "_quiet_bytes", "_size", "_transport", "_waiter",
+        "fields", "idle_since", "is_idle", "is_stale", "loop", "origin", "status",
     )  # fmt: skip
 
     def __init__(self, *, owner: "Connections", origin: Origin) -> None:
         self._owner = owner
         self.origin = origin
         self.is_idle = False
+        self.is_stale = False  # closed by the vendor, as it seems before it read the request
         self.idle_since = 0.0
-        self._loop = asyncio.get_running_loop()
+        self.loop = owner.loop
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -51,23 +53,19 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.status = 0  # 0: the head has not come
         self.fields: dict[bytes, bytes] = {}
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._pairs: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
-        self._size = self._head_bytes = self._quiet_bytes = 0
+        self._size = self._quiet_bytes = 0
         self._has_heard = self._is_complete = self._is_until_close = self._keeps = False
 
     # The exchange
-
-    @property
-    def has_heard(self) -> bool:
-        """Whether any byte of the answer came."""
-        return self._has_heard
 
     async def exchange(self, head: bytes, body: bytes) -> None:
         """Send a request and wait for the head of its answer. Raises: Broken."""
         self._reset()
         transport = self._transport
         if transport is None or transport.is_closing():
+            self.is_stale = True
             self.abort()
             raise Broken
         try:
@@ -101,7 +99,7 @@ class Connection(asyncio.Protocol):
     async def _wait(self) -> None:
         if self._is_broken:
             raise Broken
-        waiter = self._waiter = self._loop.create_future()
+        waiter = self._waiter = self.loop.create_future()
         try:
             await waiter
         finally:
@@ -183,16 +181,18 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        self._vendor_closed(is_clean=True)
+        self._vendor_closed(None)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._vendor_closed(is_clean=exc is None)
+        self._vendor_closed(exc)
         self._parser = None  # it and this object hold each other
 
-    def _vendor_closed(self, *, is_clean: bool) -> None:
-        if self._is_until_close and is_clean and not self._is_broken:
+    def _vendor_closed(self, exc: Exception | None) -> None:
+        if self._is_until_close and exc is None and not self._is_broken:
             self._is_complete = True
+        # A broken pipe: the end had come before we wrote. A reset may follow a request read.
+        self.is_stale = not self._has_heard and (exc is None or isinstance(exc, BrokenPipeError))
         self._end()
 
     # What the parser calls; an exception ends the exchange
@@ -202,26 +202,25 @@ class Connection(asyncio.Protocol):
             raise Broken
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        fields = self._fields
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > HEAD_BYTES_MAX or len(fields) >= HEAD_FIELDS_MAX:
-            raise Broken
-        fields.append((name, value))
+        self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         if parser is None:
             raise Broken
         status = parser.get_status_code()
-        fields, self._fields = self._fields, []
+        pairs, self._pairs = self._pairs, []
         if status < 200:
             return
-        self.fields = fields_by_name = joined(fields)
-        coding = fields_by_name.get(b"transfer-encoding")
+        size = sum(map(len, itertools.chain.from_iterable(pairs))) + 4 * len(pairs)
+        if size > HEAD_BYTES_MAX or len(pairs) > HEAD_FIELDS_MAX:
+            raise Broken
+        self.fields = fields = joined(pairs)
+        coding = fields.get(b"transfer-encoding")
         if coding is not None and coding.lower() != b"chunked":
             raise Broken  # no other coding was asked for, and none is undone here
         self._is_until_close = (
-            coding is None and b"content-length" not in fields_by_name and status not in {204, 304}
+            coding is None and b"content-length" not in fields and status not in {204, 304}
         )
         self._keeps = parser.should_keep_alive()
         self.status = status
@@ -236,11 +235,12 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """The connections to all vendors of one event loop."""
+    """The connections to all vendors of one event loop, inside which it is made."""
 
     def __init__(
         self, *, tls: ssl.SSLContext, connect_timeout_s: float, idle_s: float = IDLE_S
     ) -> None:
+        self.loop = asyncio.get_running_loop()
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
@@ -267,8 +267,7 @@ class Connections:
             try:
                 await connection.exchange(head, body)
             except Broken:
-                # Not one byte: the vendor closed it while idle, as we were sending.
-                if connection.has_heard:
+                if not connection.is_stale:
                     raise
             else:
                 return connection
@@ -296,11 +295,10 @@ class Connections:
     def keep(self, connection: Connection) -> None:
         """Take an idle connection back."""
         self._busy.discard(connection)
-        loop = asyncio.get_running_loop()
-        connection.is_idle, connection.idle_since = True, loop.time()
+        connection.is_idle, connection.idle_since = True, self.loop.time()
         self._idle.setdefault(connection.origin, []).append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(self._idle_s, self._sweep)
+            self._sweeper = self.loop.call_later(self._idle_s, self._sweep)
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that is being closed. Idempotent."""
@@ -318,7 +316,7 @@ class Connections:
         if not connections:
             return None
         connection = connections[-1]
-        if asyncio.get_running_loop().time() - connection.idle_since > self._idle_s:
+        if self.loop.time() - connection.idle_since > self._idle_s:
             for stale in list(connections):
                 stale.abort()
             return None
@@ -327,13 +325,12 @@ class Connections:
         return connection
 
     def _sweep(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self.loop.time()
         for connections in list(self._idle.values()):
             for connection in list(connections):
                 if now - connection.idle_since >= self._idle_s:
                     connection.abort()
-        loop = asyncio.get_running_loop()
-        self._sweeper = loop.call_later(self._idle_s, self._sweep) if self._idle else None
+        self._sweeper = self.loop.call_later(self._idle_s, self._sweep) if self._idle else None
 
     async def _connect(self, origin: Origin) -> Connection:
         connection = Connection(owner=self, origin=origin)
@@ -359,7 +356,7 @@ class Connections:
         is_tls, host, port = connection.origin
         sock = await sockets.reach(host, port)
         try:
-            await asyncio.get_running_loop().create_connection(
+            await self.loop.create_connection(
                 lambda: connection,
                 sock=sock,
                 ssl=self._tls if is_tls else None,

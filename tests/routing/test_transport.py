@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import random
 import socket
 import ssl
 import struct
@@ -62,6 +63,13 @@ async def fails(pool, url, **options):
         await exchange(pool, url, **options)
     # What broke while it was read is closed already.
     assert pool.in_use() == 0
+
+
+def reset(writer):
+    """Close with a RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 # Requests
@@ -177,8 +185,7 @@ def test_a_clean_end_of_the_connection_may_be_the_end_of_the_answer(run, is_clea
         writer.write(b"lo")
         await asyncio.sleep(0.02)
         if not is_clean:
-            reset = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            reset(writer)
 
     async def main():
         async with vendor(serve) as it, connections() as pool:
@@ -222,6 +229,40 @@ def test_what_is_no_whole_answer_is_a_failure(run, broken):
             await fails(pool, it.url)
             assert it.connections == 1  # a fresh connection is not tried again
             assert pool.idle() == 0
+
+    run(main())
+
+
+def test_garbage_is_an_answer_or_a_failure_and_nothing_else(run):
+    chance = random.Random(7)
+    valid = [answer for answer, *_ in FRAMES.values()]
+
+    def spoiled():
+        data = bytearray(chance.choice(valid))
+        for _ in range(chance.randrange(1, 6)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
+            data = data or bytearray(b"x")
+        cut = chance.randrange(len(data))
+        return [bytes(data[:cut]), bytes(data[cut:])]
+
+    async def serve(it, reader, writer):
+        await read_request(reader)
+        for part in spoiled():
+            writer.write(part)
+            await asyncio.sleep(0)
+
+    async def main():
+        outcomes = set()
+        async with vendor(serve) as it, connections() as pool:
+            for _ in range(1_000):
+                try:
+                    status, _ = await exchange(pool, it.url)
+                    outcomes.add(status >= 200)
+                except Broken:
+                    outcomes.add("broken")
+                assert pool.in_use() == 0
+        assert outcomes == {True, "broken"}
 
     run(main())
 
@@ -350,6 +391,24 @@ def test_a_race_with_the_vendors_close_is_tried_once_more(run):
             await exchange(pool, it.url)
             assert await exchange(pool, it.url) == (200, b"{}")
             assert it.connections == 2
+
+    run(main())
+
+
+def test_a_reset_behind_a_second_request_is_not_tried_again(run):
+    """The vendor may have read it, and bill it: routing.dial decides what that may cost."""
+
+    async def serve(it, reader, writer):
+        await read_request(reader)
+        writer.write(ok())
+        await reader.readuntil(b"\r\n\r\n")
+        reset(writer)
+
+    async def main():
+        async with vendor(serve) as it, connections() as pool:
+            await exchange(pool, it.url)
+            await fails(pool, it.url)
+            assert it.connections == 1
 
     run(main())
 
@@ -544,18 +603,45 @@ def test_a_host_without_an_address_was_never_sent(run):
     run(main())
 
 
-def test_the_dead_address_of_a_host_costs_a_moment(run, monkeypatch):
+@pytest.fixture
+def mute_port():
+    """A port that takes no connection and refuses none: its backlog is full."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@pytest.mark.parametrize("is_mute", [True, False])
+def test_the_dead_address_of_a_host_costs_a_moment(run, monkeypatch, mute_port, is_mute):
+    dead = mute_port if is_mute else 9
+
     async def both(host, port):
-        # Nobody routes TEST-NET-1 (RFC 5737): silence, or an error at once.
-        return [(socket.AF_INET, ("192.0.2.1", port)), (socket.AF_INET, ("127.0.0.1", port))]
+        return [(socket.AF_INET, ("127.0.0.1", dead)), (socket.AF_INET, ("127.0.0.1", port))]
 
     async def main():
         async with vendor(says(ok())) as it, connections() as pool:
             began = time.monotonic()
             assert await exchange(pool, it.url) == (200, b"{}")
-            assert time.monotonic() - began < 1
+            waited_s = time.monotonic() - began
+            assert waited_s < 1
+            assert (waited_s >= sockets.STAGGER_S) == is_mute
 
     monkeypatch.setattr(sockets, "_addresses", both)
+    run(main())
+
+
+def test_a_connection_that_never_comes_about_is_given_up(run, mute_port):
+    async def main():
+        async with connections() as pool:
+            pool._connect_timeout_s = 0.1
+            with pytest.raises(Unreached):
+                await ask(pool, f"http://127.0.0.1:{mute_port}/")
+
     run(main())
 
 
