@@ -29,6 +29,19 @@ def run(request):
     return run
 
 
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    trusted, authority = certificate(folder, "authority")
+    made = {
+        "good": certificate(folder, "good", authority=authority)[0],
+        "expired": certificate(folder, "expired", days=-1, authority=authority)[0],
+        "wrong host": certificate(folder, "wrong", host="a.example", authority=authority)[0],
+        "self-signed": certificate(folder, "self")[0],
+    }
+    return trusted, made
+
+
 @contextlib.asynccontextmanager
 async def connections(*, tls=None, **options):
     made = Connections(tls=tls or ssl.create_default_context(), connect_timeout_s=2, **options)
@@ -204,6 +217,7 @@ BROKEN = {
     "half a body": ok(b"hello")[:-1],
     "half a chunk": CHUNKED + b"5\r\nhel",
     "no last chunk": CHUNKED + b"5\r\nhello\r\n",
+    "bare line feeds": ok(b"hello").replace(b"\r\n", b"\n"),
     "html": b"<html>it works</html>",
     "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc",
     "length and chunks": ok(b"0\r\n\r\n", b"transfer-encoding: chunked"),
@@ -543,7 +557,13 @@ def test_closing_the_pool_ends_everything(run):
     run(main())
 
 
-def test_cancels_at_any_point_leave_no_connection_behind(run):
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_cancels_at_any_point_leave_no_connection_behind(run, certificates, is_tls):
+    trusted, made = certificates
+    offered = server_context(made["good"]) if is_tls else None
+    tls = ssl.create_default_context(cafile=trusted)
+    step_s = 0.005 if is_tls else 0.0005
+
     async def drip(it, reader, writer):
         while (await read_request(reader))[0]:
             await asyncio.sleep(0.002)
@@ -567,9 +587,10 @@ def test_cancels_at_any_point_leave_no_connection_behind(run):
         await asyncio.wait({task})
 
     async def main():
-        async with vendor(drip) as it, connections() as pool:
+        async with vendor(drip, tls=offered) as it, connections(tls=tls) as pool:
+            url = it.url.replace("http:", "https:") if is_tls else it.url
             for round_no in range(20):
-                await asyncio.gather(*(one(pool, it.url, n % 25 * 0.0005) for n in range(50)))
+                await asyncio.gather(*(one(pool, url, n % 25 * step_s) for n in range(50)))
                 assert pool.in_use() == 0, round_no
             pool.close()
             del pool
@@ -658,19 +679,6 @@ def test_a_handshake_that_never_ends_is_given_up(run):
             assert all(task.done() for task in it.tasks)  # the socket is closed
 
     run(main())
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificates")
-    trusted, authority = certificate(folder, "authority")
-    made = {
-        "good": certificate(folder, "good", authority=authority)[0],
-        "expired": certificate(folder, "expired", days=-1, authority=authority)[0],
-        "wrong host": certificate(folder, "wrong", host="a.example", authority=authority)[0],
-        "self-signed": certificate(folder, "self")[0],
-    }
-    return trusted, made
 
 
 @pytest.mark.parametrize("kind", ["good", "expired", "wrong host", "self-signed", "old protocol"])
