@@ -1,21 +1,22 @@
 """The only speaker of upstream HTTP: connections, deadlines, byte limits."""
 
+import asyncio
 import contextlib
 import enum
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-import aiohttp
 from django.conf import settings
-from yarl import URL
 
 from routing.deadline import Deadline
+from routing.decoding import Decoder, Undecodable
+from routing.http_head import Headers
+from routing.transport import Broken, Connection, Connections, Unreached
 
 ANSWER_BYTES_MAX = 64 << 20
 ERROR_BYTES_MAX = 1 << 20
-KEEPALIVE_S = 30.0
-RECYCLE_READ_BYTES = 64 << 10
 
 
 class Fault(enum.StrEnum):
@@ -45,51 +46,78 @@ class Call:
     method: str = "POST"
 
     def __repr__(self) -> str:
-        return f"Call({self.method} {URL(self.url).host})"
+        return f"Call({self.method} {urlsplit(self.url).hostname})"
 
 
 class Answer:
     """A vendor's answer whose head has arrived."""
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_connection", "_decoder", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers = response.headers
+    def __init__(self, connection: Connection) -> None:
+        """Raises: Undecodable for a content coding that cannot be undone."""
+        self._connection: Connection | None = connection
+        self.status = connection.status
+        fields = connection.fields
+        coding = fields.get(b"content-encoding", b"").lower()
+        self._decoder: Decoder | None = None
+        if coding not in {b"", b"identity"}:
+            self._decoder = Decoder(coding.decode("latin-1"))
+            # Both speak of the bytes that came, not of those that are read here.
+            unsaid = (b"content-encoding", b"content-length")
+            fields = {name: value for name, value in fields.items() if name not in unsaid}
+        self.headers = Headers(fields)
 
     async def chunk(self) -> bytes:
         """Return the next bytes as they come; b"" at the end. Raises: UpstreamFailed."""
+        if self._connection is None:
+            return b""
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if self._decoder is None:
+                return await self._connection.chunk()
+            return await self._decoded(self._connection, self._decoder)
+        except (Broken, Undecodable) as error:
+            self.abort()
             raise UpstreamFailed(Fault.RESET) from error
+
+    async def _decoded(self, connection: Connection, decoder: Decoder) -> bytes:
+        while not (data := decoder.step()):
+            encoded = await connection.chunk()
+            if not encoded:
+                decoder.end()
+                break
+            decoder.feed(encoded)
+        return data
 
     async def whole(self, *, bytes_max: int = ANSWER_BYTES_MAX) -> bytes:
         """Return the whole body. Raises: UpstreamFailed when it breaks or is too large."""
-        first = await self.chunk()
-        if not first or self._response.content.at_eof():
-            parts = [first]
-        else:
-            parts, size = [first], len(first)
-            while part := await self.chunk():
-                parts.append(part)
-                size += len(part)
-                if size > bytes_max:
-                    self.abort()
-                    raise UpstreamFailed(Fault.TOO_LARGE)
+        parts: list[bytes] = []
+        size = 0
+        while part := await self.chunk():
+            parts.append(part)
+            size += len(part)
+            if size > bytes_max:
+                self.abort()
+                raise UpstreamFailed(Fault.TOO_LARGE)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def abort(self) -> None:
         """Close the connection: it is not reused. Idempotent; a pending read fails."""
-        self._response.close()
+        if self._connection is not None:
+            self._connection.abort()
 
     def leave(self) -> None:
-        """Give the connection back when the body was read to its end, else close it."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        """Give the connection back when the body came to its end, else close it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.leave()
+
+    def __del__(self) -> None:
+        # Forgotten with its connection, maybe in another thread: close it in its own.
+        connection: Connection | None = getattr(self, "_connection", None)
+        if connection is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and so is all else
+                connection.loop.call_soon_threadsafe(connection.abort)
 
 
 class Pool:
@@ -98,45 +126,46 @@ class Pool:
     def __init__(self) -> None:
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        connector = aiohttp.TCPConnector(
-            limit=0, ssl=context, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=300
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.CONNECT_TIMEOUT_S),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            read_bufsize=RECYCLE_READ_BYTES,
-            trust_env=False,
-        )
+        context.set_alpn_protocols(["http/1.1"])
+        self._connections = Connections(tls=context, connect_timeout_s=settings.CONNECT_TIMEOUT_S)
 
-    async def open(self, call: Call, *, first_byte_timeout_s: float) -> Answer:
-        """Send the call and wait for the head of the answer. Raises: UpstreamFailed."""
+    async def open(self, call: Call, *, first_byte_timeout_s: float | None) -> Answer:
+        """Send the call and wait for the head of the answer. Raises: UpstreamFailed.
+
+        Without a time-out (None or 0) a deadline of the caller's own is running.
+        """
         try:
+            if not first_byte_timeout_s:
+                return await self._open(call)
             with Deadline(first_byte_timeout_s):
-                response = await self._session.request(
-                    call.method,
-                    URL(call.url, encoded=True),
-                    data=call.body,
-                    headers=call.headers,
-                    allow_redirects=False,
-                )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                return await self._open(call)
+        except Unreached as error:
             raise UpstreamFailed(Fault.CONNECT) from error
         except TimeoutError as error:
             raise UpstreamFailed(Fault.TIMEOUT) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (Broken, Undecodable) as error:
             raise UpstreamFailed(Fault.RESET) from error
-        return Answer(response)
+
+    async def _open(self, call: Call) -> Answer:
+        connection = await self._connections.request(
+            method=call.method, url=call.url, headers=call.headers, body=call.body
+        )
+        try:
+            return Answer(connection)
+        except Undecodable:
+            connection.abort()
+            raise
 
     def in_use(self) -> int:
         """Return how many connections are neither idle nor closed."""
-        return len(self._session.connector._acquired) if self._session.connector else 0  # noqa: SLF001
+        return self._connections.in_use()
 
     async def close(self) -> None:
         """Close every connection."""
-        with contextlib.suppress(Exception):
-            await self._session.close()
+        self._connections.close()
+        # Their sockets close in the next turns of the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 _pool: Pool | None = None
