@@ -13,6 +13,8 @@ from billing.batch import Batch, Item, Outcome
 OPTIONS = (
     "-c synchronous_commit=on -c lock_timeout=500ms -c statement_timeout=2s"
     " -c idle_in_transaction_session_timeout=1s"
+    # A killed worker's statement that waits for a lock must not commit after its death.
+    " -c client_connection_check_interval=100ms"
 )
 # Seconds; every keyword below bounds how long a dead network can hold the thread.
 CONNECT_TIMEOUT_S = 2

@@ -102,15 +102,16 @@ async def lock(
 ) -> AsyncIterator[None]:
     """Hold the locks of a statement; entering and leaving do not block the clients.
 
-    Released at once or later than the product waits for a lock: so the statement of a dead
-    worker, which PostgreSQL has read already, sometimes commits and sometimes does not.
+    Released at once, or when PostgreSQL has noticed that the waiting worker is dead, or later
+    than the product waits for a lock: so what the server had read already is sometimes
+    committed and sometimes not.
     """
     holding = site.holding(sql, *values)
     await asyncio.to_thread(holding.__enter__)
     try:
         yield
     finally:
-        delays = (0, LOCK_TIMEOUT_S + 0.2) if delay_s is None else (delay_s,)
+        delays = (0, 0.25, LOCK_TIMEOUT_S + 0.2) if delay_s is None else (delay_s,)
         await asyncio.sleep(random.choice(delays))
         await asyncio.to_thread(holding.__exit__, None, None, None)
 

@@ -10,7 +10,15 @@ import time
 import pytest
 
 from tests.e2e import crash_audit, crash_client
-from tests.e2e.crash_phases import IN_FLIGHT, IN_FLIGHT_MIN, PHASES, Victim, open_of, until
+from tests.e2e.crash_phases import (
+    IN_FLIGHT,
+    IN_FLIGHT_MIN,
+    PHASES,
+    Victim,
+    new_gate,
+    open_of,
+    until,
+)
 from tests.e2e.crash_site import TTL_S, Site
 
 pytestmark = pytest.mark.process
@@ -35,7 +43,7 @@ class Tally:
         by_phase = ", ".join(f"{name} {n}" for name, n in sorted(self.kills.items()))
         yield f"kills: {sum(self.kills.values())} ({by_phase})"
         yield f"missed their moment: {dict(self.missed)}"
-        yield f"recovery s: max {max(self.recovery_s):.1f}"
+        yield f"recovery s: max {max(self.recovery_s, default=0):.1f}"
         yield f"requests: {dict(sorted(self.found.items()))}"
 
 
@@ -43,7 +51,8 @@ async def one_round(site, phase_type, tally):
     *victims, bystander = await staffed(site, has_own_wallets=phase_type.has_own_wallets)
     began = site.new_round()
     phase = phase_type(site, victims)
-    bystander.send(BYSTANDING)
+    phase.gates.append(new_gate())
+    bystander.send(BYSTANDING, gate=phase.gates[0], streams_wait=False)
     await until(lambda: open_of(site, bystander) == BYSTANDING, "the intents of the survivor")
     async with phase.reach():
         at = time.monotonic()

@@ -69,7 +69,7 @@ async def asleep(site, victim, *, gate):
     streams = [record for record in victim.records if record.plan.is_stream]
     await until(lambda: all(r.tokens() >= 3 for r in streams), "the first tokens")
     async with crash_phases.lock(site, INTENTS_LOCKED, delay_s=0.8):
-        late = victim.send(LATE, gate=gate)
+        late = victim.send(LATE, gate=gate, tokens=5)
         await until(lambda: site.vendor.waiting(gate, numbers(late)) == LATE, "the dials")
         os.kill(victim.pid, signal.SIGSTOP)
         at = time.monotonic()
@@ -114,9 +114,9 @@ async def serves_again(wire):
             await asyncio.sleep(0.1)
 
 
-@pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path, workers=WORKERS)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("pause"), workers=WORKERS)
     try:
         yield site.start()
     finally:
@@ -136,6 +136,7 @@ def test_a_worker_that_wakes_after_its_lease_sends_nothing(site, proof_count, ca
 
 
 def test_without_the_fence_the_same_pause_breaks_invariants(site):
+    """Comes last: what it breaks stays broken."""
     with Lone(site, "tests.e2e.unfenced_worker") as lone:
         broken = crash_client.run(one_pause(site, lone, collections.Counter()))
     assert any(isinstance(found, tuple) and found[0] == "I7" for found in broken), broken
