@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Self
 
 
 class Deadline:
@@ -15,10 +16,16 @@ class Deadline:
         self._task: asyncio.Task[object] | None = None
         self._handle: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        self._handle = loop.call_later(self._timeout_s, self._expire)
+        self.move(self._timeout_s)
+        return self
+
+    def move(self, timeout_s: float) -> None:
+        """Let the block end so many seconds from now instead."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = asyncio.get_running_loop().call_later(timeout_s, self._expire)
 
     def _expire(self) -> None:
         if self._task is not None:

@@ -106,6 +106,7 @@ async def _try(
     *, inbound: Inbound, demand: Demand, endpoint: Endpoint,
     output_limit: int | None, account_tag: str,
 ) -> Dialed:  # fmt: skip
+    """Ask one endpoint; its first event, or its whole body, is there on return. Raises: _Failed."""
     quirks = endpoint.channel.vendor.quirks
     outbound = dialects.for_surface(inbound.surface).encode(
         inbound,
@@ -128,36 +129,14 @@ async def _try(
     )
     reader = readers.for_surface(inbound.surface, expectation)
     try:
-        answer = await upstream.pool().open(
-            call, first_byte_timeout_s=settings.FIRST_BYTE_TIMEOUT_S
-        )
-    except UpstreamFailed as failed:
-        raise _unanswered(failed.fault) from failed
-    dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader)
-    try:
-        await _look(dialed, surface=inbound.surface, is_stream=inbound.is_stream)
-    except BaseException:
-        answer.abort()
-        raise
-    return dialed
-
-
-async def _look(dialed: Dialed, *, surface: Surface, is_stream: bool) -> None:
-    """Read as far as shows that it is an answer. Raises: _Failed."""
-    answer, reader = dialed.answer, dialed.reader
-    try:
-        if not 200 <= answer.status < 300:
-            await _refused(dialed)
-        if is_stream and _is_json(answer) and surface is Surface.GENERATE:
-            dialed.splitter = jsonarray.Splitter()  # Gemini's stream without alt=sse
-            await _first_events(dialed)
-        elif is_stream and not _is_json(answer):
-            await _first_events(dialed)
-        else:
-            with Deadline(settings.WHOLE_TIMEOUT_S):
-                dialed.body = await answer.whole()
-            reader.read_body(dialed.body)
-            answer.leave()
+        with Deadline(settings.FIRST_BYTE_TIMEOUT_S) as deadline:
+            answer = await upstream.pool().open(call)
+            dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader)
+            try:
+                await _look(dialed, inbound=inbound, deadline=deadline)
+            except BaseException:
+                answer.abort()
+                raise
     except UpstreamFailed as failed:
         raise _unanswered(failed.fault) from failed
     except TimeoutError as error:
@@ -165,7 +144,26 @@ async def _look(dialed: Dialed, *, surface: Surface, is_stream: bool) -> None:
     except EventTooLarge as error:
         raise _invalid() from error
     if reader.error is not None and not reader.has_output and reader.finish is None:
+        answer.abort()
         raise _Failed(reader.error, Outcome.VENDOR_ERROR)
+    return dialed
+
+
+async def _look(dialed: Dialed, *, inbound: Inbound, deadline: Deadline) -> None:
+    """Read as far as shows that it is an answer."""
+    answer = dialed.answer
+    if not 200 <= answer.status < 300:
+        await _refused(dialed)
+    if inbound.is_stream and _is_json(answer) and inbound.surface is Surface.GENERATE:
+        dialed.splitter = jsonarray.Splitter()  # Gemini's stream without alt=sse
+        await _first_events(dialed)
+    elif inbound.is_stream and not _is_json(answer):
+        await _first_events(dialed)
+    else:
+        deadline.move(settings.WHOLE_TIMEOUT_S)
+        dialed.body = await answer.whole()
+        dialed.reader.read_body(dialed.body)
+        answer.leave()
 
 
 def _is_json(answer: Answer) -> bool:
@@ -175,14 +173,13 @@ def _is_json(answer: Answer) -> bool:
 async def _first_events(dialed: Dialed) -> None:
     # A comment is no answer yet: while nothing else came, another endpoint may still be tried.
     splitter, is_answer = dialed.splitter, False
-    with Deadline(settings.FIRST_BYTE_TIMEOUT_S):
-        while not is_answer:
-            chunk = await dialed.answer.chunk()
-            for event in splitter.feed(chunk) if chunk else [splitter.rest()]:
-                is_answer = is_answer or _says_something(event, splitter)
-                dialed.events.append((event, dialed.reader.read_event(event)))
-            if not chunk and not is_answer:
-                raise _invalid()
+    while not is_answer:
+        chunk = await dialed.answer.chunk()
+        for event in splitter.feed(chunk) if chunk else [splitter.rest()]:
+            is_answer = is_answer or _says_something(event, splitter)
+            dialed.events.append((event, dialed.reader.read_event(event)))
+        if not chunk and not is_answer:
+            raise _invalid()
 
 
 def _says_something(event: bytes, splitter: Splitter | jsonarray.Splitter) -> bool:

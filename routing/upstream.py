@@ -129,7 +129,7 @@ class Pool:
         context.set_alpn_protocols(["http/1.1"])
         self._connections = Connections(tls=context, connect_timeout_s=settings.CONNECT_TIMEOUT_S)
 
-    async def open(self, call: Call, *, first_byte_timeout_s: float | None) -> Answer:
+    async def open(self, call: Call, *, first_byte_timeout_s: float | None = None) -> Answer:
         """Send the call and wait for the head of the answer. Raises: UpstreamFailed.
 
         Without a time-out (None or 0) a deadline of the caller's own is running.

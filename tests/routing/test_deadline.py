@@ -48,3 +48,15 @@ def test_errors_of_the_block_stay_what_they_are():
 
     with pytest.raises(ValueError):  # noqa: PT011
         asyncio.run(run())
+
+
+def test_a_deadline_can_be_moved():
+    async def run():
+        with pytest.raises(TimeoutError), Deadline(5) as deadline:
+            deadline.move(0.01)
+            await asyncio.sleep(5)
+        with Deadline(0.01) as deadline:
+            deadline.move(5)
+            await asyncio.sleep(0.05)
+
+    asyncio.run(run())
