@@ -13,7 +13,8 @@ from routing.http_head import Origin, joined, request_head, target_of
 
 HEAD_BYTES_MAX = 64 << 10
 HEAD_FIELDS_MAX = 200
-BUFFER_BYTES_MAX = 256 << 10
+# A read of the loop may add 256 KiB before it stops, and the reader holds as much again.
+BUFFER_BYTES_MAX = 64 << 10
 BUFFER_PARTS_MAX = 64
 JOINED_BYTES_MAX = 64 << 10
 IDLE_S = 30.0

@@ -708,5 +708,5 @@ def test_only_a_proven_vendor_is_spoken_to(run, certificates, kind):
 
 def test_limits_are_the_documented_ones():
     assert (transport.HEAD_BYTES_MAX, transport.HEAD_FIELDS_MAX) == (65_536, 200)
-    assert (transport.BUFFER_BYTES_MAX, transport.BUFFER_PARTS_MAX) == (262_144, 64)
+    assert (transport.BUFFER_BYTES_MAX, transport.BUFFER_PARTS_MAX) == (65_536, 64)
     assert transport.IDLE_S == 30
