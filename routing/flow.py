@@ -3,7 +3,9 @@
 import asyncio
 import enum
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
 
@@ -76,15 +78,16 @@ class Flow:
     def _is_event_stream(self) -> bool:
         return self.content_type().startswith("text/event-stream")
 
-    async def pump(self, send: Send) -> None:
+    async def pump(self, send: Send, head: Mapping[str, Any]) -> None:
         """Deliver the stream. Never raises but to break the connection of a fenced worker."""
         job = self._job
         self._send, self._task = send, asyncio.current_task()
         job.exchange.status = 200
         pulse.join(self)
-        if self._dialed is None:  # the head alone left after all that silence
-            self._keep_alive()
         try:
+            await send(head)
+            if self._dialed is None:  # the head alone leaves after all that silence
+                self._keep_alive()
             await self._deliver()
         finally:
             pulse.leave(self)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Pump = Callable[[Send], Awaitable[None]]
+Pump = Callable[[Send, Mapping[str, Any]], Awaitable[None]]
 
 KEEPALIVE = b": keep-alive\n\n"
 LAST = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -34,7 +34,7 @@ class Reply:
 
 @dataclass(slots=True, kw_only=True)
 class Stream:
-    """A stream: `pump` sends body messages until the answer ends, and feels backpressure."""
+    """A stream: `pump` sends the head it is given, then the body until the answer ends."""
 
     pump: Pump
     headers: dict[str, str]
@@ -51,8 +51,7 @@ async def send_reply(reply: Reply | Stream, send: Send) -> None:
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items()]
     head = {"type": "http.response.start", "status": reply.status, "headers": headers}
     if isinstance(reply, Stream):
-        await send(head)
-        await reply.pump(send)
+        await reply.pump(send, head)
         await send(LAST)
         return
     headers.append((b"content-length", b"%d" % len(reply.body)))
