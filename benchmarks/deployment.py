@@ -13,6 +13,7 @@ HARNESS = Path(os.environ.get("BENCH_HARNESS", ROOT.parent / "shared" / "bench")
 HOME = Path(os.environ.get("BENCH_HOME", Path.home() / ".cache" / "router-bench"))
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 SECRETS = ("SECRET_KEY", "KEY_PEPPER", "CREDENTIAL_KEY")
+PORTS = 12
 CREDIT_USD = "1000000"
 # One key makes all the load: its limits are raised, and said to be.
 RAISED = {
@@ -56,10 +57,23 @@ def prepare(name: str, database_url: str, scratch: Path, upstream_port: int) -> 
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on; the harness takes those above it."""
+    """Return a port of 127.0.0.1 with room above it for the harness's own.
+
+    Below the range that connections are given by themselves, so that none of these comes between.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        if all(_is_free(port + more) for more in range(PORTS)):
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def tree(pid: int) -> list[int]:

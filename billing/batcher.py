@@ -30,6 +30,10 @@ class Away(Exception):
 
 
 ROWS_MAX = 256
+# Under load commits come back with many rows: a breath between them makes fewer and larger ones,
+# which saves the database half its work; alone, a request never waits for it.
+CROWD_ROWS = 6
+LINGER_S = 0.001
 # Nobody dials a vendor while the oldest item is older.
 AGE_S_MAX = 0.5
 # An intent that waits for so long is refused: its request gets a 503.
@@ -120,6 +124,8 @@ class Batcher:
                 if batch is None:
                     break
                 self._flush(batch)
+                if len(batch) >= CROWD_ROWS:
+                    time.sleep(LINGER_S)
         except Exception:
             self.is_failing = True
             logger.exception("the batcher died")
