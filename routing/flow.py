@@ -89,6 +89,11 @@ class Flow:
             if self._dialed is None:  # the head alone leaves after all that silence
                 self._keep_alive()
             await self._deliver()
+        except ConnectionAbortedError:
+            raise
+        except Exception:  # a bug of ours, too, must leave no hold behind
+            await job.void(Ending.FAILED_BEFORE_OUTPUT)
+            raise
         finally:
             pulse.leave(self)
             self._hang_up()

@@ -9,6 +9,7 @@ from django.utils.crypto import salted_hmac
 
 from billing import charges, leases
 from billing.charges import OpenCharge, Settlement
+from billing.leases import Grant
 from billing.pricing import RateCard
 from routing import abandoned, admission, metering
 from routing.admission import Admission
@@ -41,6 +42,14 @@ class Job:
         """Return the rates that the request was admitted under; None when it is free."""
         return self.admission.cards[endpoint.slug] if self.admission else None
 
+    def open_charge(self, grant: Grant) -> None:
+        """Turn the hold into a charge. Raises: RelayError (503) when the bank has closed."""
+        try:
+            self.charge = charges.open_charge(grant, request_id=self.exchange.request_id)
+        except leases.MoneyUnavailable as error:
+            leases.release(grant)
+            raise admission.unavailable() from error
+
     async def dial(self) -> Dialed:
         """Find an endpoint that answers. Raises: RelayError."""
         caller = self.exchange.caller
@@ -69,7 +78,7 @@ class Job:
                 raise admission.unavailable() from error
             # The lease was closed under the hold: hold again, under a new lease.
             grant = await admission.readmit(self.exchange, grant)
-            self.charge = charges.open_charge(grant, request_id=self.exchange.request_id)
+            self.open_charge(grant)
         raise admission.unavailable()
 
     async def settle(self, verdict: Verdict) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from billing import bank, charges
+from billing import bank
 from billing.money import decimal_usd
 from routing import abandoned, admission, body, catalogue, dialects, limits, metering, planner
 from routing.admission import Wish
@@ -91,11 +91,9 @@ async def _run(job: Job) -> Reply | Stream:
                 endpoints=job.endpoints,
                 wish=Wish.of(job.headers),
             )
-            job.charge = charges.open_charge(
-                job.admission.grant, request_id=job.exchange.request_id
-            )
+            job.open_charge(job.admission.grant)
         response = await (_stream(job) if job.inbound.is_stream else _whole(job))
-    except RelayError:
+    except Exception:  # a bug of ours, too, must leave no hold behind
         await job.void(Ending.FAILED_BEFORE_OUTPUT)
         raise
     except asyncio.CancelledError:
