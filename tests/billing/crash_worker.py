@@ -1,4 +1,4 @@
-"""A worker without HTTP for test_bank_crash: it pays, "delivers" into a file, and waits to be killed.
+"""A worker without HTTP for test_bank_crash: pays, "delivers" into a file, waits to be killed.
 
 python -m tests.billing.crash_worker RECORD WALLET [unfenced]
 """

@@ -51,12 +51,11 @@ def test_errors_of_the_block_stay_what_they_are():
 
 
 def test_a_deadline_can_be_moved():
-    async def run():
-        with pytest.raises(TimeoutError), Deadline(5) as deadline:
-            deadline.move(0.01)
-            await asyncio.sleep(5)
-        with Deadline(0.01) as deadline:
-            deadline.move(5)
-            await asyncio.sleep(0.05)
+    async def work(first_s, second_s):
+        with Deadline(first_s) as deadline:
+            deadline.move(second_s)
+            await asyncio.sleep(0.1)
 
-    asyncio.run(run())
+    asyncio.run(work(0.01, 5))
+    with pytest.raises(TimeoutError):
+        asyncio.run(work(5, 0.01))
