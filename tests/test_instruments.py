@@ -44,7 +44,8 @@ class TestEmulator:
         (exchange,) = vendor.of("m")
         assert exchange.json == {"model": "m"}
         assert bytes(exchange.sent) == received
-        assert exchange.end == "whole"
+        # The vendor notes the end after the last byte has left, on a thread of its own.
+        wait_until(lambda: exchange.end == "whole", what="the end of the exchange")
         assert b'{"model": "m"}' in vendor.received
 
     @pytest.mark.parametrize(
