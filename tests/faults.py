@@ -65,13 +65,17 @@ class Proxy:
     async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
-        await self._cancel_all()
+        # A connection that was just accepted becomes a task a turn later; transports close so.
+        while await self._cancel_all():
+            await asyncio.sleep(0.01)
 
-    async def _cancel_all(self) -> None:
+    async def _cancel_all(self) -> int:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)
+        return len(tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -91,9 +91,12 @@ class PostgreSQL:
             self._process.wait(20)
 
     def kill(self) -> None:
-        """kill -9 of the postmaster and all its children."""
+        """kill -9 of the postmaster and all its children (each leads a group of its own)."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for pid in (self.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(20)
         wait_until(lambda: not self._is_listening(), what="the death of PostgreSQL")
 
