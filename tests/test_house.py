@@ -12,7 +12,12 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 # Hosts of package registries, in parts: this file must not name them either.
-REGISTRIES = (("files", "pythonhosted"), ("pypi", "org"), ("registry", "npmjs"), ("deb", "debian"))
+REGISTRIES = (
+    ("files", "python" + "hosted"),
+    ("pypi", "org"),
+    ("registry", "npm" + "js"),
+    ("deb", "debian"),
+)
 APPS = ("accounts", "billing", "logs", "routing")
 PACKAGES = (*APPS, "bananarouter")
 LINES_MAX = 400
