@@ -134,7 +134,15 @@ def test() -> int:
 
 def lock() -> int:
     """Renew requirements.lock from pyproject.toml (needs uv on the PATH)."""
-    options = ["--universal", "--generate-hashes", "--no-header", "--no-annotate", "--group", "dev"]
+    options = [
+        "--universal",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--no-strip-extras",
+        "--group",
+        "dev",
+    ]  # pip wants the extra pinned, too
     return call("/usr/bin/env", "uv", "pip", "compile", "-q", *options, "--upgrade",
                 "--python-version", "3.11", "pyproject.toml", "-o", LOCK)  # fmt: skip
 
