@@ -24,6 +24,7 @@ class Code(enum.StrEnum):
     UNPRICED = "unpriced"
     UNBOUNDED = "unbounded_cost"
     WRONG_PROTOCOL = "wrong_protocol"
+    UNSUPPORTED = "unsupported_parameter"  # it has no word in the vendor's wire format
     # Who is calling
     MISSING_KEY = "missing_api_key"
     INVALID_KEY = "invalid_api_key"
@@ -138,6 +139,7 @@ _ROWS: Mapping[Row, tuple[Code, ...]] = {
         Code.UNPRICED,
         Code.UNBOUNDED,
         Code.WRONG_PROTOCOL,
+        Code.UNSUPPORTED,
         Code.VENDOR_REFUSED,
     ),
     _KEY: (Code.MISSING_KEY, Code.INVALID_KEY, Code.EXPIRED_KEY, Code.DISABLED_KEY),

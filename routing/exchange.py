@@ -13,8 +13,8 @@ from accounts.timeids import moment, uuid7
 from billing.usage import UnitClass, Usage
 from logs import recorder
 from routing.catalogue import Endpoint, Model
+from routing.conversation import FinishReason
 from routing.errors import RelayError
-from routing.readers.base import FinishReason
 from routing.surfaces import Surface
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]

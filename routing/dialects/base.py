@@ -30,6 +30,53 @@ class Quirks:
     # Azure's deployments name their own model in the path; "" elsewhere.
     extra_query: str = ""
 
+    # What translation must know; most differ by model (`quirks` of a vendor file's facts).
+    # A channel of chat completions also serves Responses natively.
+    speaks_responses: bool = True
+    # The legacy completions exist, for this model.
+    speaks_completions: bool = False
+    # How a model is told to reason: "" (it cannot be told), "effort" (OpenAI), "budget"
+    # (Anthropic, Gemini 2.5), "adaptive" (Anthropic), "level" (Gemini 3), "openrouter",
+    # "thinking" (`thinking.type`: Z.AI, Kimi, DeepSeek), "enable_thinking" (Qwen).
+    reasoning: str = ""
+    # The efforts or levels that it knows, parted by spaces; "": all.
+    efforts: str = ""
+    # Reasoning can be switched off.
+    reasoning_stops: bool = True
+    # Temperature, top_p and the like are taken (reasoning models of OpenAI refuse them).
+    takes_sampling: bool = True
+    takes_top_k: bool = False  # chat completions of vendors beside OpenAI
+    takes_stop: bool = True
+    stops_max: int = 4
+    takes_json_schema: bool = True  # else only JSON of any form, or none
+    takes_json_mode: bool = True
+    takes_strict: bool = True  # `strict` of tools and schemas
+    # The role of instructions: OpenAI's first reasoning models refuse "system".
+    system_role: str = "system"
+    # System messages amid a conversation (Anthropic's newest).
+    takes_system_turns: bool = False
+    # The vendor fetches pictures and documents by itself.
+    takes_links: bool = True
+    takes_audio: bool = True
+    # Names the field in which it wants its reasoning back in a tool loop; "": never.
+    reasoning_back_field: str = ""
+    takes_reasoning_details: bool = False  # OpenRouter, Vercel
+    takes_cache_control: bool = False  # chat completions with Anthropic's marks
+    takes_cache_key: bool = False  # `prompt_cache_key`
+    takes_logprobs: bool = True
+    takes_parallel_switch: bool = True  # `parallel_tool_calls`
+    # Calls' ids must be 9 letters or digits (Mistral).
+    has_short_call_ids: bool = False
+    # Whose seals the endpoint opens (conversation.SealFormat); "": those of its wire format.
+    seal: str = ""
+    # Gemini before 2.5: an OpenAPI subset in `parameters` instead of JSON Schema.
+    takes_json_schema_tools: bool = True
+    # Gemini before 3 refuses a schema for the answer beside functions.
+    takes_schema_with_tools: bool = True
+    # The least and the most that a thinking budget may be.
+    budget_min: int = 1024
+    budget_max: int = 0  # 0: the output limit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:

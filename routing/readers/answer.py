@@ -8,8 +8,9 @@ import orjson
 
 from billing.usage import Usage
 from routing import errors, sse
+from routing.conversation import FinishReason
 from routing.errors import RelayError
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Family
 
 # Events passed on are kept for `take_text` unparsed, up to this size; then their text alone.

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from billing.usage import UnitClass, Usage
+from routing.conversation import FinishReason
 from routing.readers import counts
 from routing.readers.answer import AnswerReader, FreeReader, dicts, mapping, strings
-from routing.readers.base import Expectation, FinishReason, Step
+from routing.readers.base import Expectation, Step
 from routing.surfaces import Family
 
 FINISHES = {

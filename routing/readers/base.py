@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from billing.usage import Usage
+from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
 from routing.errors import RelayError
 
@@ -16,19 +17,6 @@ class Step(enum.IntEnum):
     HOLD = 1  # terminal, or after it: send it when the charge is settled
     SWALLOW = 2  # the caller did not ask for it (a usage chunk)
     FAIL = 3  # the vendor reports an error: reader.error says what
-
-
-class FinishReason(enum.StrEnum):
-    """Why an answer ended, in our own words; the request log knows no others."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    TOOL_CALLS = "tool_calls"
-    CONTENT_FILTER = "content_filter"
-    REFUSAL = "refusal"
-    PAUSE = "pause"
-    ERROR = "error"
-    OTHER = "other"
 
 
 class Flag(enum.StrEnum):

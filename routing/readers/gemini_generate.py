@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from billing.usage import UnitClass, Usage
+from routing.conversation import FinishReason
 from routing.readers import counts
 from routing.readers.answer import (
     AnswerReader,
@@ -16,7 +17,7 @@ from routing.readers.answer import (
     mapping,
     strings,
 )
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Family
 
 FINISHES = {

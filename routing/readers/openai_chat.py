@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from billing.usage import Usage
+from routing.conversation import FinishReason
 from routing.readers import openai_usage
 from routing.readers.answer import AnswerReader, dicts, mapping, strings
-from routing.readers.base import Expectation, FinishReason, Step
+from routing.readers.base import Expectation, Step
 from routing.surfaces import Family
 
 FINISHES = {

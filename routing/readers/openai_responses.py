@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from billing.usage import UnitClass, Usage
+from routing.conversation import FinishReason
 from routing.readers import counts, openai_usage
 from routing.readers.answer import AnswerReader, dicts, mapping, strings, word
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Family
 
 # `error` is an event, and also the type of things inside items: the parsed document decides.

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from billing.usage import UnitClass
 from routing import jsonarray, readers
+from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
-from routing.readers.base import Expectation, FinishReason, Step
+from routing.readers.base import Expectation, Step
 from routing.sse import EventTooLarge
 from routing.surfaces import Surface
 

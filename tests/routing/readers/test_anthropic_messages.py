@@ -3,9 +3,10 @@ import pytest
 
 from billing.usage import UnitClass
 from routing import readers
+from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
 from routing.errors import Code
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Surface
 
 U = UnitClass

@@ -3,8 +3,9 @@ import pytest
 
 from billing.usage import UnitClass
 from routing import readers
+from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.readers.gemini_generate import FINISHES
 from routing.surfaces import Surface
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from billing.usage import TOKEN_CLASSES, UnitClass
 from routing import readers
+from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
 from routing.errors import Code
 from routing.readers import counts
-from routing.readers.base import Expectation, FinishReason, Flag, Step
+from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Surface
 
 U = UnitClass

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from billing.usage import UnitClass
-from routing.readers.base import FinishReason, Flag, Step
+from routing.conversation import FinishReason
+from routing.readers.base import Flag, Step
 from routing.surfaces import Surface
 from tests.routing.readers import wire
 

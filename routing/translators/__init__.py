@@ -1,0 +1,1 @@
+"""Between wire formats: one package for each, towards clients and towards vendors."""

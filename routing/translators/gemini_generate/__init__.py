@@ -1,0 +1,1 @@
+"""The translator of one wire format."""

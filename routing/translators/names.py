@@ -1,0 +1,47 @@
+"""Names of tools and ids of calls in the form that a vendor takes (pure)."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+
+
+class Names:
+    """Names of tools that a vendor takes, and the way back to the client's."""
+
+    __slots__ = ("_illegal", "_length_max", "_taken", "back")
+
+    def __init__(self, names: Iterable[str], *, legal: str, length_max: int = 64) -> None:
+        """`legal`: the allowed characters as the inside of a regular expression's class."""
+        self._illegal = re.compile(rf"[^{legal}]")
+        self._length_max = length_max
+        self._taken = frozenset(names)
+        self.back: dict[str, str] = {}  # vendor's -> client's, of those that differ
+
+    def of(self, name: str) -> str:
+        """Return the vendor's name: the same where it is legal, else shortened with a hash."""
+        if len(name) <= self._length_max and name and not self._illegal.search(name):
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        short = f"{self._illegal.sub('_', name)[: self._length_max - 9]}_{digest}"
+        self.back[short] = name
+        return short
+
+
+_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+def legal_id(call_id: str) -> str:
+    """Return an id of letters, digits, `_` and `-`: the same where it is one already."""
+    if _LEGAL_ID.fullmatch(call_id):
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).digest()[:15]
+    return "x" + base64.b32encode(digest).decode().lower()
+
+
+def short_id(call_id: str) -> str:
+    """Return an id of nine letters or digits (Mistral, recorded 2026): stateless."""
+    if _SHORT_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
