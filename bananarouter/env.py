@@ -1,6 +1,7 @@
 """The only reader of the environment: typed, `*_FILE` secrets, an error on nonsense."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import environ
@@ -41,6 +42,17 @@ def number(name: str, default: int, *, low: int = 0, high: int = 1 << 62) -> int
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated list without empty parts."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def percents(name: str, default: Mapping[str, int]) -> Mapping[str, int]:
+    """Read `word=percent` pairs over their defaults. Raises: ImproperlyConfigured."""
+    found = dict(default)
+    for pair in words(name):
+        word, _, percent = pair.partition("=")
+        if word not in default or not percent.isdigit() or int(percent) > 100:
+            raise ImproperlyConfigured(f"{name}: {pair!r} is not one of its words = 0 to 100")
+        found[word] = int(percent)
+    return found
 
 
 def secret(name: str, *, file: Path | None = None) -> str:

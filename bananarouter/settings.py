@@ -5,6 +5,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from bananarouter import env
+from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
 BASE_DIR = env.ROOT
@@ -217,6 +218,7 @@ FIRST_BYTE_TIMEOUT_S = env.number("FIRST_BYTE_TIMEOUT_S", 600, low=1)
 GAP_TIMEOUT_S = env.number("GAP_TIMEOUT_S", 60, low=1)
 STREAM_TIMEOUT_S = env.number("STREAM_TIMEOUT_S", 1_800, low=1)
 WHOLE_TIMEOUT_S = env.number("WHOLE_TIMEOUT_S", 600, low=1)
+EFFORT_SHARES = env.percents("EFFORT_SHARES", DEFAULT_SHARES)
 DRAIN_TIMEOUT_S = env.number("DRAIN_TIMEOUT_S", 300)
 KEY_REQUESTS_PER_MINUTE = env.number("KEY_REQUESTS_PER_MINUTE", 600, low=1)
 KEY_CONCURRENCY = env.number("KEY_CONCURRENCY", 64, low=1)

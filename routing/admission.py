@@ -71,7 +71,7 @@ class _Terms:
 
     def prompt_tokens(self, endpoint: Endpoint) -> int:
         """Bound the prompt by its bytes; by the whole window where content is elsewhere."""
-        demand, quirks = self.demand, endpoint.channel.vendor.quirks
+        demand, quirks = self.demand, endpoint.quirks
         window = endpoint.context_tokens_max
         if demand.has_remote_content:
             return window or CONTEXT_TOKENS_UNKNOWN

@@ -16,7 +16,8 @@ from accounts import changes
 from accounts.models import Change
 from billing import rates
 from routing import credentials, model_names, models, vendor_files
-from routing.surfaces import Family
+from routing.dialects.base import Quirks
+from routing.surfaces import WIRES, Family, Surface
 from routing.vendor_files import Vendor
 
 __all__ = [
@@ -64,6 +65,18 @@ class Endpoint:
     upstream_name: str
     context_tokens_max: int | None
     output_tokens_max: int | None
+    quirks: Quirks = field(default_factory=Quirks)
+    wire: Surface = Surface.CHAT  # how it generates
+
+    def serves(self, surface: Surface) -> bool:
+        """Tell whether it speaks a surface natively."""
+        if surface is self.wire:
+            return True
+        if self.channel.family is not surface.family:
+            return False
+        if surface is Surface.RESPONSES:
+            return self.quirks.speaks_responses
+        return not surface.is_generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,23 +211,11 @@ def _read() -> Snapshot:
     by_model: dict[int, list[Endpoint]] = {}
     heads = _heads()
     rows = models.Endpoint.objects.filter(is_enabled=True, model__is_enabled=True)
-    for slug, channel_id, model_id, upstream_name, context_max, output_max in rows.values_list(
-        "slug", "channel_id", "model_id", "upstream_name",
-        "context_tokens_max", "output_tokens_max",
-    ):  # fmt: skip
-        channel = opened.get(channel_id)
-        if channel is None or model_id not in heads:
-            continue
-        by_model.setdefault(model_id, []).append(
-            Endpoint(
-                slug=slug,
-                channel=channel,
-                model_slug=heads[model_id][0],
-                upstream_name=upstream_name,
-                context_tokens_max=context_max,
-                output_tokens_max=output_max,
-            )
-        )
+    for row in rows.only(*_ENDPOINT_FIELDS).iterator():
+        channel = opened.get(row.channel_id)
+        if channel is not None and row.model_id in heads:
+            endpoint = _endpoint(row, channel, heads[row.model_id][0])
+            by_model.setdefault(row.model_id, []).append(endpoint)
     by_id = {pk: _model(heads[pk], endpoints) for pk, endpoints in by_model.items()}
     named = dict(models.ModelAlias.objects.values_list("name", "model_id"))
     aliases = {name: by_id[pk] for name, pk in named.items() if pk in by_id}
@@ -223,6 +224,38 @@ def _read() -> Snapshot:
     return Snapshot(
         models=MappingProxyType({model.slug: model for model in by_id.values()}),
         aliases=MappingProxyType(aliases),
+    )
+
+
+_ENDPOINT_FIELDS = (
+    "slug",
+    "channel_id",
+    "model_id",
+    "upstream_name",
+    "context_tokens_max",
+    "output_tokens_max",
+    "protocol",
+    "quirks",
+)
+
+
+def _endpoint(row: models.Endpoint, channel: Channel, model_slug: str) -> Endpoint:
+    vendor, name = channel.vendor, row.upstream_name
+    facts = vendor.facts_of(name)
+    wire = WIRES[channel.family.value]
+    if channel.family is Family.OPENAI and (
+        stated := row.protocol or (facts.protocol if facts else "")
+    ):
+        wire = WIRES[stated]
+    return Endpoint(
+        slug=row.slug,
+        channel=channel,
+        model_slug=model_slug,
+        upstream_name=name,
+        context_tokens_max=row.context_tokens_max,
+        output_tokens_max=row.output_tokens_max,
+        quirks=vendor.quirks_of(name, row.quirks),
+        wire=wire,
     )
 
 

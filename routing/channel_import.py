@@ -297,11 +297,13 @@ def _endpoints(
     known = {row.slug: row for row in Endpoint.objects.all()}
     missing: list[Endpoint] = []
     stale: list[Endpoint] = []
-    fields = ("upstream_name", "priced_as", *LIMITS)
+    fields = ("upstream_name", "priced_as", "protocol", "quirks", *LIMITS)
     for offer in offers:
         wanted = {
             "upstream_name": model_names.bare(offer.entry.upstream_name),
             "priced_as": offer.priced_as,
+            "protocol": offer.entry.protocol,
+            "quirks": dict(offer.entry.quirks),
             "context_tokens_max": offer.context_tokens_max,
             "output_tokens_max": offer.output_tokens_max,
         }

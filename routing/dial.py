@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -11,11 +11,12 @@ from accounts import metrics
 from billing.charges import AttemptRow
 from billing.models import Attempt
 from billing.usage import UnitClass
-from routing import catalogue, dialects, errors, jsonarray, readers, upstream
+from routing import catalogue, errors, jsonarray, readers, upstream
 from routing.catalogue import Endpoint
 from routing.deadline import Deadline
 from routing.dialects.base import Demand, Inbound
 from routing.errors import Code, RelayError
+from routing.outgoing import Composer, Outgoing, Untranslatable
 from routing.readers.base import Expectation, Reader, Step
 from routing.sse import EventTooLarge, Splitter, data_of
 from routing.surfaces import Surface
@@ -35,6 +36,7 @@ class Dialed:
     endpoint: Endpoint
     answer: Answer
     reader: Reader
+    outgoing: Outgoing
     splitter: Splitter | jsonarray.Splitter = field(default_factory=Splitter)
     events: list[tuple[bytes, Step]] = field(default_factory=list)  # read, not yet sent
     body: bytes = b""
@@ -59,32 +61,36 @@ class Log:
 
 
 async def dial(
-    *, inbound: Inbound, demand: Demand, endpoints: Iterable[Endpoint],
-    output_limit: int | None, account_tag: str, log: Log,
-) -> Dialed:  # fmt: skip
+    *, composer: Composer, demand: Demand, endpoints: Iterable[Endpoint], log: Log
+) -> Dialed:
     """Return the first endpoint that answers. Raises: RelayError of the last one that failed."""
-    candidates = list(endpoints)[:TRIES_MAX]
-    is_ambiguous = False
+    candidates = list(endpoints)
+    error: RelayError | None = None
+    is_ambiguous, tries = False, 0
     for n, endpoint in enumerate(_with_second_chance(candidates)):
         try:
+            outgoing = composer.compose(endpoint)
+        except Untranslatable as refused:  # another endpoint may have the words
+            error = error or refused.error
+            continue
+        try:
             return await _try(
-                inbound=inbound,
-                demand=demand,
-                endpoint=endpoint,
-                output_limit=output_limit,
-                account_tag=account_tag,
+                endpoint=endpoint, outgoing=outgoing, inbound=composer.inbound, demand=demand
             )
         except _Failed as failed:
             log.note(endpoint, failed.outcome)
-            last = failed
-        if n + 1 >= len(candidates) and not last.is_untouched:
+            last, error = failed, failed.error
+        tries += 1
+        if tries == TRIES_MAX or (n + 1 >= len(candidates) and not last.is_untouched):
             break
         # A request that was sent and not answered may be billed: risk that once only.
         if not last.error.is_retryable or (last.is_ambiguous and is_ambiguous):
             break
         is_ambiguous = is_ambiguous or last.is_ambiguous
         await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**n))  # noqa: S311 - jitter
-    raise last.error
+    if error is None:
+        raise AssertionError("a plan has an endpoint")
+    raise error
 
 
 def _with_second_chance(candidates: list[Endpoint]) -> list[Endpoint]:
@@ -103,18 +109,10 @@ class _Failed(Exception):
 
 
 async def _try(
-    *, inbound: Inbound, demand: Demand, endpoint: Endpoint,
-    output_limit: int | None, account_tag: str,
-) -> Dialed:  # fmt: skip
+    *, endpoint: Endpoint, outgoing: Outgoing, inbound: Inbound, demand: Demand
+) -> Dialed:
     """Ask one endpoint; its first event, or its whole body, is there on return. Raises: _Failed."""
-    quirks = endpoint.channel.vendor.quirks
-    outbound = dialects.for_surface(inbound.surface).encode(
-        inbound,
-        upstream_name=endpoint.upstream_name,
-        quirks=quirks,
-        account_tag=account_tag,
-        output_limit=output_limit,
-    )
+    outbound = outgoing.outbound
     call = Call(
         url=catalogue.url(endpoint.channel, outbound.path, outbound.query),
         headers={**outbound.headers, **endpoint.channel.auth_headers},
@@ -123,17 +121,17 @@ async def _try(
     expectation = Expectation(
         is_stream=inbound.is_stream,
         choices=demand.choices,
-        wants_stream_usage=inbound.wants_stream_usage,
+        wants_stream_usage=inbound.wants_stream_usage or outgoing.translator is not None,
         may_search=UnitClass.WEB_SEARCH in demand.fees,
-        quirks=quirks,
+        quirks=endpoint.quirks,
     )
-    reader = readers.for_surface(inbound.surface, expectation)
+    reader = readers.for_surface(outgoing.surface, expectation)
     try:
         with Deadline(settings.FIRST_BYTE_TIMEOUT_S) as deadline:
             answer = await upstream.pool().open(call)
-            dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader)
+            dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader, outgoing=outgoing)
             try:
-                await _look(dialed, inbound=inbound, deadline=deadline)
+                await _look(dialed, is_stream=inbound.is_stream, deadline=deadline)
             except BaseException:
                 answer.abort()
                 raise
@@ -145,19 +143,26 @@ async def _try(
         raise _invalid() from error
     if reader.error is not None and not reader.has_output and reader.finish is None:
         answer.abort()
-        raise _Failed(reader.error, Outcome.VENDOR_ERROR)
+        raise _Failed(_told(reader.error, outgoing), Outcome.VENDOR_ERROR)
     return dialed
 
 
-async def _look(dialed: Dialed, *, inbound: Inbound, deadline: Deadline) -> None:
+def _told(error: RelayError, outgoing: Outgoing) -> RelayError:
+    """Return the error for the caller: of a translated request, not in the vendor's own form."""
+    if outgoing.translator is None:
+        return error
+    return replace(error, body=None, param=None)
+
+
+async def _look(dialed: Dialed, *, is_stream: bool, deadline: Deadline) -> None:
     """Read as far as shows that it is an answer."""
     answer = dialed.answer
     if not 200 <= answer.status < 300:
         await _refused(dialed)
-    if inbound.is_stream and _is_json(answer) and inbound.surface is Surface.GENERATE:
+    if is_stream and _is_json(answer) and dialed.outgoing.surface is Surface.GENERATE:
         dialed.splitter = jsonarray.Splitter()  # Gemini's stream without alt=sse
         await _first_events(dialed)
-    elif inbound.is_stream and not _is_json(answer):
+    elif is_stream and not _is_json(answer):
         await _first_events(dialed)
     else:
         deadline.move(settings.WHOLE_TIMEOUT_S)
@@ -193,6 +198,7 @@ async def _refused(dialed: Dialed) -> None:
     error = errors.from_vendor(
         status=answer.status, headers=answer.headers, body=body, family=endpoint.channel.family
     )
+    error = _told(error, dialed.outgoing)
     raise _Failed(error, _OUTCOMES.get(error.code, Outcome.VENDOR_ERROR))
 
 

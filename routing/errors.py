@@ -37,9 +37,18 @@ def cannot_afford(*, requested_tokens: int, affordable_tokens: int, top_up_url: 
 
 
 def envelope(
-    error: RelayError, *, family: Family, surface: Surface | None = None, request_id: str
+    error: RelayError,
+    *,
+    family: Family,
+    surface: Surface | None = None,
+    request_id: str,
+    is_platform: bool = False,
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body that tell this error in the caller's protocol."""
+    """Return status, headers and body that tell this error in the caller's protocol.
+
+    `is_platform`: under /api/v1, where OpenRouter's vocabulary is told, too.
+    """
+    is_platform = is_platform or surface is Surface.PLATFORM
     headers = {"content-type": "application/json"}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
@@ -47,24 +56,27 @@ def envelope(
         headers["x-should-retry"] = "false"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    if error.body is not None and surface is not Surface.PLATFORM:
+    if error.body is not None and not is_platform:
         headers["content-type"] = error.content_type
         return error.status, headers, error.body
-    body = orjson.dumps(_body(error, family=family, surface=surface, request_id=request_id))
-    return error.status, headers, body
+    told = _body(error, family=family, request_id=request_id, is_platform=is_platform)
+    return error.status, headers, orjson.dumps(told)
 
 
-def stream_event(error: RelayError, *, surface: Surface, request_id: str) -> bytes:
+def stream_event(
+    error: RelayError, *, surface: Surface, request_id: str, is_platform: bool = False
+) -> bytes:
     """Return the error as the last event of a stream; nothing may follow it."""
+    data = _body(error, family=surface.family, request_id=request_id, is_platform=is_platform)
     match surface.family:
         case Family.ANTHROPIC:
-            return b"event: error\ndata: " + _event_data(error, surface, request_id) + b"\n\n"
+            return b"event: error\ndata: " + orjson.dumps(data) + b"\n\n"
         case Family.GEMINI:
-            return b"data: " + _event_data(error, surface, request_id) + b"\r\n\r\n"
+            return b"data: " + orjson.dumps(data) + b"\r\n\r\n"
         case Family.OPENAI:
             if surface is Surface.RESPONSES:
-                return b"event: error\ndata: " + orjson.dumps(_responses(error)) + b"\n\n"
-            data = _body(error, family=Family.OPENAI, surface=surface, request_id=request_id)
+                told = _responses(error, is_platform=is_platform)
+                return b"event: error\ndata: " + orjson.dumps(told) + b"\n\n"
             # Programs that index `choices` blindly find one; those that look find the error.
             data["choices"] = [{"index": 0, "delta": {}, "finish_reason": "error"}]
             return b"data: " + orjson.dumps(data) + b"\n\n"
@@ -72,24 +84,18 @@ def stream_event(error: RelayError, *, surface: Surface, request_id: str) -> byt
             assert_never(never)
 
 
-def _event_data(error: RelayError, surface: Surface, request_id: str) -> bytes:
-    return orjson.dumps(_body(error, family=surface.family, surface=surface, request_id=request_id))
-
-
 def _body(
-    error: RelayError, *, family: Family, surface: Surface | None, request_id: str
+    error: RelayError, *, family: Family, request_id: str, is_platform: bool
 ) -> dict[str, Any]:
-    if surface is Surface.PLATFORM:
-        return _platform(error)
     match family:
         case Family.OPENAI:
-            return {"error": _openai(error)}
+            return _platform(error) if is_platform else {"error": _openai(error)}
         case Family.ANTHROPIC:
-            return {
-                "type": "error",
-                "error": {"type": TABLE[error.code].anthropic_type, "message": error.message},
-                "request_id": request_id,
-            }
+            row = TABLE[error.code]
+            inner = {"type": row.anthropic_type, "message": error.message}
+            if is_platform:
+                inner["error_type"] = row.error_type
+            return {"type": "error", "error": inner, "request_id": request_id}
         case Family.GEMINI:
             return {"error": _gemini(error)}
         case never:
@@ -106,9 +112,11 @@ def _openai(error: RelayError) -> dict[str, Any]:
     }
 
 
-def _responses(error: RelayError) -> dict[str, Any]:
+def _responses(error: RelayError, *, is_platform: bool) -> dict[str, Any]:
     row = TABLE[error.code]
+    extra = {"error_type": row.error_type} if is_platform else {}
     return {
+        **extra,
         "type": "error",
         "code": row.openai_code or error.code.value,
         "message": error.message,

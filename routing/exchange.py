@@ -39,6 +39,7 @@ class Exchange:
     model: Model | None = None
     endpoint: Endpoint | None = None
     is_stream: bool = False
+    is_platform: bool = False  # under /api/v1: OpenRouter's envelope
     usage: Usage | None = None
     cost_nusd: int = 0
     first_byte_ms: int | None = None

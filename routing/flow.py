@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from billing import bank
-from routing import errors, metering, pulse, tokenizer
+from routing import finale, jsonarray, metering, pulse, tokenizer
 from routing.deadline import Deadline
 from routing.dial import Dialed
 from routing.errors import Code, RelayError
@@ -18,7 +18,8 @@ from routing.job import Job
 from routing.metering import Delivered, Ending
 from routing.readers.base import Step
 from routing.sse import EventTooLarge
-from routing.streaming import KEEPALIVE, Send, part
+from routing.streaming import JSON, KEEPALIVE, Send, part
+from routing.surfaces import Surface
 from routing.upstream import UpstreamFailed
 
 KEEPALIVE_S = 10
@@ -56,6 +57,7 @@ class Flow:
         self._delivered = Delivered(prompt_bytes=job.demand.prompt_bytes)
         self._since_checkpoint = 0
         self._beats = self._seen_beats = self._quiet_ticks = 0
+        self._sends = self._seen_sends = self._silent_ticks = 0
         self._is_sending = False
         self._is_over = False
         self._cut: Cut | None = None
@@ -70,9 +72,13 @@ class Flow:
         }
 
     def content_type(self) -> str:
-        """Return the vendor's content type, or that of events while it is silent."""
+        """Return the content type: the client's protocol's, or as the vendor gives it."""
         if self._dialed is None:
-            return "text/event-stream"
+            inbound = self._job.inbound
+            is_array = inbound.surface is Surface.GENERATE and not inbound.query
+            return JSON if is_array else "text/event-stream"
+        if (translator := self._dialed.outgoing.translator) is not None:
+            return translator.content_type
         return str(self._dialed.answer.headers.get("content-type", "text/event-stream"))
 
     def _is_event_stream(self) -> bool:
@@ -121,7 +127,7 @@ class Flow:
         dialed = await self._answered()
         job, reader, answer = self._job, dialed.reader, dialed.answer
         if dialed.body:  # a vendor that answers a stream request with one JSON body
-            self._held.append(dialed.body)
+            self._held.append(finale.streamed(dialed))
             return Ending.WHOLE
         job.exchange.note_first_byte()
         await self._take(dialed.events)
@@ -136,6 +142,7 @@ class Flow:
         if rest := dialed.splitter.rest():
             await self._take([(rest, reader.read_event(rest))])
         reader.end()
+        await self._take_rest(dialed)
         if job.watch.gone:
             return Ending.DRAINED
         return Ending.WHOLE if reader.is_complete else Ending.BROKEN
@@ -150,7 +157,8 @@ class Flow:
     async def _afterthought(self, dialed: Dialed) -> bytes:
         """Read what may follow the finish: usage, `[DONE]`, late metadata."""
         # An array is not whole without its last bracket: that is worth any wait.
-        may_end = dialed.reader.is_usage_final and self._is_event_stream()
+        is_array = isinstance(dialed.splitter, jsonarray.Splitter)
+        may_end = dialed.reader.is_usage_final and not is_array
         wait_s = AFTERTHOUGHT_S if may_end else float(settings.GAP_TIMEOUT_S)
         try:
             with Deadline(wait_s):
@@ -160,16 +168,23 @@ class Flow:
 
     async def _take(self, events: list[tuple[bytes, Step]]) -> None:
         passed: list[bytes] = []
+        translator = self._dialed.outgoing.translator if self._dialed else None
         for event, step in events:
             if step is Step.PASS:
-                passed.append(event)
+                passed.append(event if translator is None else translator.event(event))
             elif step is Step.HOLD:
-                self._held.append(event)
+                self._held.append(event if translator is None else translator.event(event))
             elif step is Step.FAIL:
                 self._is_over = True
                 break
-        if passed:
-            await self._pass(passed[0] if len(passed) == 1 else b"".join(passed))
+        if passed and (data := passed[0] if len(passed) == 1 else b"".join(passed)):
+            await self._pass(data)
+
+    async def _take_rest(self, dialed: Dialed) -> None:
+        """Write what a translated answer still owes; what follows waits for the bill."""
+        translator = dialed.outgoing.translator
+        if translator is not None and dialed.reader.error is None:
+            self._held.append(translator.rest())
 
     async def _pass(self, data: bytes) -> None:
         if self._job.watch.gone or self._send is None:
@@ -186,6 +201,7 @@ class Flow:
         await self._send(part(data))
         self._is_sending = False
         self._beats += 1
+        self._sends += 1
 
     def _is_fenced(self) -> bool:
         """Tell whether another worker may end, or has ended, this stream's charge."""
@@ -202,13 +218,18 @@ class Flow:
             self._seen_beats, self._quiet_ticks = self._beats, 0
         else:
             self._quiet_ticks += 1
+        # A vendor's pings are not passed on in translation: the client's silence is its own.
+        if self._sends != self._seen_sends:
+            self._seen_sends, self._silent_ticks = self._sends, 0
+        else:
+            self._silent_ticks += 1
         if self._is_sending and self._quiet_ticks >= SLOW_READER_S:
             self._stop(Cut.SLOW_READER)
         elif self._dialed is not None and self._quiet_ticks >= settings.GAP_TIMEOUT_S:
             self._stop(Cut.GAP)
         elif now - self._started > settings.STREAM_TIMEOUT_S:
             self._stop(Cut.DEADLINE)
-        elif self._quiet_ticks % KEEPALIVE_S == KEEPALIVE_S - 1:
+        elif self._silent_ticks % KEEPALIVE_S == KEEPALIVE_S - 1:
             self._keep_alive()
 
     def restart(self) -> None:
@@ -282,9 +303,13 @@ class Flow:
         job, reader = self._job, dialed.reader
         if self._send is None:
             return
-        if is_settled and self._held and (reader.finish is not None or reader.is_complete):
-            await self._send(part(b"".join(self._held)))
-        if is_settled and reader.is_complete and reader.error is None:
+        is_whole = is_settled and reader.is_complete and reader.error is None
+        if is_settled and (reader.finish is not None or reader.is_complete):
+            ending = finale.ending(dialed, job.exchange, held=self._held, is_whole=is_whole)
+            if ending:
+                self._sends += 1
+                await self._send(part(ending))
+        if is_whole:
             return
         error = reader.error or self._cut_error() or _INTERRUPTED
         job.exchange.note_error(error)
@@ -299,14 +324,13 @@ class Flow:
             await self._send(part(self._error_event(error)))
 
     def _error_event(self, error: RelayError) -> bytes:
-        """Return the error in the stream's own form: an event, or the last of Gemini's array."""
-        surface, request_id = self._job.exchange.surface, self._job.exchange.id
-        if self._is_event_stream():
-            return errors.stream_event(error, surface=surface, request_id=request_id)
-        _, _, body = errors.envelope(
-            error, family=surface.family, surface=surface, request_id=request_id
+        return finale.failure(
+            error,
+            self._job.exchange,
+            dialed=self._dialed,
+            is_event_stream=self._is_event_stream(),
+            is_begun=self._sends > 0,
         )
-        return b",\r\n" + body + b"\r\n]"
 
     def _cut_error(self) -> RelayError | None:
         if self._cut is None:

@@ -133,10 +133,16 @@ def _surface(path: str) -> Surface:
     return next((s for prefix, s in _SURFACES.items() if path.startswith(prefix)), Surface.CHAT)
 
 
-def error_reply(error: RelayError, *, surface: Surface, request_id: str) -> Reply:
+def error_reply(
+    error: RelayError, *, surface: Surface, request_id: str, is_platform: bool = False
+) -> Reply:
     """Return an error in the caller's protocol."""
     status, headers, body = errors.envelope(
-        error, family=surface.family, surface=surface, request_id=request_id
+        error,
+        family=surface.family,
+        surface=surface,
+        request_id=request_id,
+        is_platform=is_platform,
     )
     return Reply(body=body, status=status, headers=headers)
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from billing.money import USD, BadAmount, parse_usd
 from billing.usage import UnitClass
-from routing.surfaces import Family
+from routing.surfaces import WIRES, Family
+from routing.vendor_files import bad_quirk
 
 # A channel's protocol, by any name of its operations, names the family.
 PROTOCOLS: Mapping[str, Family] = {
@@ -40,6 +41,9 @@ CLASS_NAMES: Mapping[str, UnitClass] = {
     "web_searches": UnitClass.WEB_SEARCH,
     "requests": UnitClass.REQUEST,
 }
+RESPONSES = "openai-responses"
+# Only this family has two ways to generate.
+OPENAI_WIRES = tuple(name for name in WIRES if PROTOCOLS[name] is Family.OPENAI)
 CHANNELS_MAX = 10_000
 MODELS_MAX = 100_000
 NAME = re.compile(r"[A-Za-z0-9@._~:+=,()!-][A-Za-z0-9@._~:/+=,()!-]{0,159}")
@@ -71,6 +75,8 @@ class ModelEntry:
     prices: Mapping[UnitClass, Decimal] | None = None
     context_tokens_max: int | None = None
     output_tokens_max: int | None = None
+    protocol: str = ""  # how it generates, where the channel's own word does not hold
+    quirks: Mapping[str, Any] = field(default_factory=dict)  # over the vendor file's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,17 +227,19 @@ class _Table:
 
 
 def _channel(table: _Table) -> ChannelEntry:
+    name, vendor = table.needed("name", CHANNEL_NAME).strip(), _vendor(table)
+    family, protocol = _family(table)
     entry = ChannelEntry(
         place=table.place,
-        name=table.needed("name", CHANNEL_NAME).strip(),
-        vendor=_vendor(table),
-        family=_family(table),
+        name=name,
+        vendor=vendor,
+        family=family,
         base_url=_base_url(table),
         api_key=table.text("api_key"),
         jurisdiction=_upper(table.text("jurisdiction", JURISDICTION)),
         priority=table.integer("priority", low=-INTEGER_MAX),
         on_disconnect=table.choice("on_disconnect", ("stop", "drain")),
-        models=_models(table),
+        models=_models(table, protocol),
     )
     if not entry.name:
         raise ImportRefused(table.at("name"), "is empty")
@@ -246,11 +254,12 @@ def _vendor(table: _Table) -> str:
     return value
 
 
-def _family(table: _Table) -> Family:
+def _family(table: _Table) -> tuple[Family, str]:
+    """Return the channel's family, and how its models generate where they do not say so."""
     name = table.choice("protocol", tuple(PROTOCOLS))
     if name is None:
         raise ImportRefused(table.at("protocol"), "is missing")
-    return PROTOCOLS[name]
+    return PROTOCOLS[name], RESPONSES if name == RESPONSES else ""
 
 
 def _base_url(table: _Table) -> str:
@@ -264,15 +273,16 @@ def _upper(value: str | None) -> str | None:
     return value.upper() if value is not None else None
 
 
-def _models(table: _Table) -> tuple[ModelEntry, ...]:
+def _models(table: _Table, protocol: str) -> tuple[ModelEntry, ...]:
     entries = []
     for n, value in enumerate(table.list("models", MODELS_MAX)):
         place = f"{table.place}.models[{n}]"
-        entries.append(_model(_Table({"name": value} if isinstance(value, str) else value, place)))
+        own = {"name": value} if isinstance(value, str) else value
+        entries.append(_model(_Table(own, place), protocol))
     return tuple(entries)
 
 
-def _model(table: _Table) -> ModelEntry:
+def _model(table: _Table, protocol: str) -> ModelEntry:
     name = table.needed("name", NAME)
     if name.endswith("/") or "//" in name:
         raise ImportRefused(table.at("name"), "has an empty part")
@@ -284,9 +294,22 @@ def _model(table: _Table) -> ModelEntry:
         prices=_prices(table),
         context_tokens_max=table.integer("context_tokens_max", low=1),
         output_tokens_max=table.integer("output_tokens_max", low=1),
+        protocol=table.choice("protocol", OPENAI_WIRES) or protocol,
+        quirks=_quirks(table),
     )
     table.nothing_left()
     return entry
+
+
+def _quirks(table: _Table) -> Mapping[str, Any]:
+    place, value = table.at("quirks"), table.take("quirks")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ImportRefused(place, "must be an object")
+    if bad := bad_quirk(value):
+        raise ImportRefused(f"{place}.{bad[0]}", bad[1])
+    return value
 
 
 def _prices(table: _Table) -> Mapping[UnitClass, Decimal] | None:

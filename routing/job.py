@@ -1,11 +1,9 @@
 """A paid request under way: its hold, its dials, and everything to be given back at its end."""
 
 import asyncio
-import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from django.utils.crypto import salted_hmac
 
 from billing import charges, leases
 from billing.charges import OpenCharge, Settlement
@@ -19,8 +17,10 @@ from routing.dialects.base import Demand, Inbound
 from routing.exchange import ClientWatch, Exchange
 from routing.limits import Ticket
 from routing.metering import Delivered, Ending, Verdict
+from routing.outgoing import Composer
 
 READMISSIONS_MAX = 2
+DROPPED_MAX = 50  # names in X-Dropped-Parameters
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Job:
     headers: Mapping[str, str]
     admission: Admission | None = None
     charge: OpenCharge | None = None
+    dropped: tuple[str, ...] = ()  # fields that the endpoint's wire format has no word for
     log: Log = field(default_factory=Log)
 
     def card(self, endpoint: Endpoint) -> RateCard | None:
@@ -52,15 +53,19 @@ class Job:
 
     async def dial(self) -> Dialed:
         """Find an endpoint that answers. Raises: RelayError."""
-        caller = self.exchange.caller
-        dialed = await dial(
+        exchange, caller = self.exchange, self.exchange.caller
+        composer = Composer(
             inbound=self.inbound,
             demand=self.demand,
-            endpoints=self.endpoints,
+            account_id=caller.account_id if caller else 0,
+            generation_id=exchange.id,
+            created=int(exchange.created_at.timestamp()),
             output_limit=self.admission.output_limit if self.admission else None,
-            account_tag=account_tag(caller.account_id if caller else 0),
-            log=self.log,
         )
+        dialed = await dial(
+            composer=composer, demand=self.demand, endpoints=self.endpoints, log=self.log
+        )
+        self.dropped = dialed.outgoing.dropped
         self.exchange.endpoint = dialed.endpoint
         return dialed
 
@@ -136,6 +141,8 @@ class Job:
             found["x-jurisdiction"] = endpoint.channel.jurisdiction
         if self.admission is not None and self.admission.output_limit is not None:
             found["x-max-tokens-clamped"] = str(self.admission.output_limit)
+        if self.dropped:
+            found["x-dropped-parameters"] = _listed(self.dropped)
         found["x-generation-id"] = exchange.id
         return found
 
@@ -146,9 +153,7 @@ class Job:
         self.exchange.record()
 
 
-@functools.lru_cache(maxsize=10_000)
-def account_tag(account_id: int) -> str:
-    """Return what vendors see of an account: a salted HMAC, the same at every request."""
-    return salted_hmac("bananarouter.account-tag", str(account_id), algorithm="sha256").hexdigest()[
-        :40
-    ]
+def _listed(names: tuple[str, ...]) -> str:
+    """Write names of fields as a header: they come from the request, so only their plain form."""
+    plain = (re.sub(r"[^\w.\[\]-]", "_", name, flags=re.ASCII)[:64] for name in names)
+    return ", ".join(list(dict.fromkeys(plain))[:DROPPED_MAX])

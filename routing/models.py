@@ -72,6 +72,9 @@ class Endpoint(models.Model):
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="endpoints")
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="endpoints")
     upstream_name = models.CharField(max_length=160)
+    # How it generates: "openai-responses" where the channel's own protocol does not say it.
+    protocol = models.CharField(max_length=20, blank=True, default="")
+    quirks = models.JSONField(blank=True, default=dict)  # over those of the vendor file
     # The known model (genai-prices) whose prices and limits hold here; empty: own prices.
     priced_as = models.CharField(max_length=160, blank=True)
     # NULL: unknown.

@@ -7,7 +7,7 @@ from accounts.keys import Caller
 from billing import rates
 from routing.catalogue import Endpoint, Model
 from routing.errors import Code, RelayError
-from routing.surfaces import Family
+from routing.surfaces import Surface
 
 DEMO_PREFIX = "demo/"
 
@@ -18,14 +18,15 @@ def plan(
     model: Model,
     *,
     caller: Caller,
-    family: Family,
+    surface: Surface,
     at: dt.datetime | None = None,
     is_healthy: IsHealthy | None = None,
 ) -> tuple[Endpoint, ...]:
     """Return the endpoints that may serve this caller, best first; at least one.
 
-    Unhealthy ones come last, in their own order: a guess about health must not refuse what
-    could still work. Raises: RelayError that names why nothing is left.
+    Those that speak the caller's protocol come first: nothing is ever lost there. Unhealthy ones
+    come last, in their own order: a guess about health must not refuse what could still work.
+    Raises: RelayError that names why nothing is left.
     """
     if not caller.may_use(model.slug):
         raise RelayError(
@@ -36,11 +37,14 @@ def plan(
     open_to_caller = [e for e in model.endpoints if _is_open_to(caller, e)]
     if not open_to_caller:
         raise _closed(model, caller)
-    native = [e for e in open_to_caller if e.channel.family is family]
-    if not native:
+    able = sorted(
+        (e for e in open_to_caller if surface.is_generation or e.serves(surface)),
+        key=lambda e: not e.serves(surface),
+    )
+    if not able:
         raise _wrong_protocol(model, open_to_caller)
     moment = at or dt.datetime.now(dt.UTC)
-    priced = [e for e in native if _is_priced(e, moment)]
+    priced = [e for e in able if _is_priced(e, moment)]
     if not priced:
         raise RelayError(
             code=Code.UNPRICED,

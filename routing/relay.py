@@ -3,12 +3,24 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.conf import settings
 
 from billing import bank
 from billing.money import decimal_usd
-from routing import abandoned, admission, body, catalogue, dialects, limits, metering, planner
+from routing import (
+    abandoned,
+    admission,
+    catalogue,
+    dialects,
+    envelope,
+    finale,
+    limits,
+    metering,
+    planner,
+)
+from routing import body as bodies
 from routing.admission import Wish
 from routing.body import ClientGone
 from routing.dial import Dialed
@@ -20,7 +32,7 @@ from routing.gateway import Request
 from routing.job import Job
 from routing.limits import Ticket
 from routing.metering import Ending
-from routing.streaming import Reply, Stream
+from routing.streaming import JSON, Reply, Stream
 from routing.surfaces import Surface
 
 FREE = frozenset({Surface.COUNT_TOKENS, Surface.GEMINI_COUNT})
@@ -45,7 +57,7 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
     """Read the request and find who could answer it. Raises: RelayError, ClientGone."""
     headers = request.lower_headers
     _require_json(headers)
-    raw = await body.read(
+    raw = await bodies.read(
         request.receive,
         length=headers.get("content-length"),
         encoding=headers.get("content-encoding"),
@@ -53,6 +65,9 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
     )
     dialect = dialects.for_surface(exchange.surface)
     inbound = dialect.decode(surface=exchange.surface, raw=raw, headers=headers, path=path)
+    inbound = (
+        replace(inbound, is_platform=exchange.is_platform) if exchange.is_platform else inbound
+    )
     exchange.is_stream = inbound.is_stream
     model = catalogue.current().resolve(inbound.model)
     if model is None:
@@ -65,9 +80,7 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
     if caller is None:
         raise AssertionError("the relay needs a caller")
     exchange.model = model
-    endpoints = planner.plan(
-        model, caller=caller, family=exchange.surface.family, at=exchange.created_at
-    )
+    endpoints = planner.plan(model, caller=caller, surface=exchange.surface, at=exchange.created_at)
     return Job(
         exchange=exchange,
         inbound=inbound,
@@ -132,13 +145,23 @@ async def _whole(job: Job) -> Reply | Stream:
         prompt_bytes=job.demand.prompt_bytes,
         is_gone=job.watch.gone,
     )
+    translator = dialed.outgoing.translator
+    if translator is not None:
+        translator.take_whole(dialed.body)
     if not await job.settle(verdict):
         raise admission.unavailable()
     exchange.status = dialed.answer.status
     headers = job.answer_headers()
     headers["x-cost-usd"] = decimal_usd(exchange.cost_nusd)
-    headers["content-type"] = dialed.answer.headers.get("content-type", "application/json")
-    return Reply(body=dialed.body, status=exchange.status, headers=headers)
+    if translator is not None:
+        headers["content-type"] = JSON
+        body = translator.whole(finale.bill(exchange))
+        return Reply(body=body, status=exchange.status, headers=headers)
+    headers["content-type"] = dialed.answer.headers.get("content-type", JSON)
+    body = dialed.body
+    if exchange.is_platform:
+        body = envelope.priced_body(body, cost_nusd=exchange.cost_nusd)
+    return Reply(body=body, status=exchange.status, headers=headers)
 
 
 async def _stream(job: Job) -> Reply | Stream:

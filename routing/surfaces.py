@@ -31,6 +31,11 @@ class Surface(enum.StrEnum):
         """The family whose envelope errors wear here."""
         return FAMILY[self]
 
+    @property
+    def is_generation(self) -> bool:
+        """Whether a model of any wire format can serve it, by translation."""
+        return self in GENERATIONS
+
 
 FAMILY = {
     Surface.CHAT: Family.OPENAI,
@@ -44,4 +49,13 @@ FAMILY = {
     Surface.GEMINI_COUNT: Family.GEMINI,
     Surface.GEMINI_EMBED: Family.GEMINI,
     Surface.GEMINI_BATCH_EMBED: Family.GEMINI,
+}
+
+GENERATIONS = frozenset({Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GENERATE})
+# How a vendor's endpoint generates, by the word of `protocol`; the values of Endpoint.protocol.
+WIRES = {
+    "openai-chat": Surface.CHAT,
+    "openai-responses": Surface.RESPONSES,
+    "anthropic-messages": Surface.MESSAGES,
+    "gemini": Surface.GENERATE,
 }

@@ -5,12 +5,12 @@ import functools
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from routing.dialects.base import Quirks
-from routing.surfaces import Family
+from routing.surfaces import WIRES, Family
 
 FOLDER = Path(__file__).parent / "vendors"
 GENERIC = "generic"
@@ -55,6 +55,8 @@ class Facts:
     context_tokens_max: int | None = None
     output_tokens_max: int | None = None
     prices: Mapping[str, str] = field(default_factory=dict)  # class -> USD per million tokens
+    protocol: str = ""  # "openai-responses" for models that know no chat completions
+    quirks: Mapping[str, Any] = field(default_factory=dict)  # over the vendor's own
 
     def covers(self, name: str) -> bool:
         """Tell whether these facts are about this model."""
@@ -109,6 +111,12 @@ class Vendor:
         """Return what the file states of a model; the first entry that covers it holds."""
         return next((facts for facts in self.facts if facts.covers(name)), None)
 
+    def quirks_of(self, name: str, overrides: Mapping[str, Any]) -> Quirks:
+        """Return the quirks of one model: the vendor's, its facts' over them, then these."""
+        facts = self.facts_of(name)
+        changes = {**(facts.quirks if facts else {}), **overrides}
+        return replace(self.quirks, **changes) if changes else self.quirks
+
 
 @functools.cache
 def all_vendors() -> Mapping[str, Vendor]:
@@ -151,6 +159,17 @@ def read(path: Path) -> Vendor:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadVendorFile(f"{path.name}: {error}") from error
     return _Reader(path.name, table).vendor(path.stem)
+
+
+def bad_quirk(table: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the first name of a table that is not of quirks, and why; None when all are."""
+    known_types = {item.name: type(getattr(Quirks(), item.name)) for item in fields(Quirks)}
+    for key, value in table.items():
+        if key not in known_types:
+            return key, "is no quirk"
+        if type(value) is not known_types[key]:
+            return key, f"must be {known_types[key].__name__}"
+    return None
 
 
 class _Reader:
@@ -267,20 +286,21 @@ class _Reader:
         return found
 
     def quirks(self) -> Quirks:
-        table = self.sub("quirks")
-        known_types = {item.name: type(getattr(Quirks(), item.name)) for item in fields(Quirks)}
-        for key, value in table.items():
-            if key not in known_types:
-                raise self.bad(f"quirks.{key}", "is no quirk")
-            if type(value) is not known_types[key]:
-                raise self.bad(f"quirks.{key}", f"must be {known_types[key].__name__}")
-        return Quirks(**table)
+        return Quirks(**self.checked_quirks(self.sub("quirks")))
+
+    def checked_quirks(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        if bad := bad_quirk(table):
+            raise self.bad(f"quirks.{bad[0]}", bad[1])
+        return table
 
     def facts(self) -> tuple[Facts, ...]:
         found = []
         for entry in self.take(self.table, "facts", list, default=[]):
             own = dict(entry)
             prices = dict(self.take(own, "prices", dict, default={}))
+            protocol = self.take(own, "protocol", str, default="")
+            if protocol and protocol not in WIRES:
+                raise self.bad("facts.protocol", f"must be one of {', '.join(WIRES)}")
             if any(not isinstance(value, str) for value in prices.values()):
                 raise self.bad("facts.prices", "must hold texts, to stay exact")
             found.append(
@@ -289,6 +309,8 @@ class _Reader:
                     context_tokens_max=own.pop("context_tokens_max", None),
                     output_tokens_max=own.pop("output_tokens_max", None),
                     prices=prices,
+                    protocol=protocol,
+                    quirks=self.checked_quirks(self.take(own, "quirks", dict, default={})),
                 )
             )
             self.nothing_left(own, "facts")

@@ -32,6 +32,7 @@ REFUSALS = {
 }
 
 
+PLATFORM_PREFIX = "/api/v1/"
 METHODS = frozenset({"get", "post"})  # DRF's view answers OPTIONS by itself, in its own way
 AUTHENTICATORS = (ApiKeyAuthentication(),)
 PERMISSIONS = (HasKey(),)
@@ -54,7 +55,11 @@ class ProxyView(APIView):
         self, request: Request, *args: Any, **kwargs: Any
     ) -> Reply | Stream:
         """Answer a request, whatever happens, in the caller's protocol."""
-        exchange = Exchange(surface=self.surface, source_ip=request.source_ip)
+        exchange = Exchange(
+            surface=self.surface,
+            source_ip=request.source_ip,
+            is_platform=request.path.startswith(PLATFORM_PREFIX),
+        )
         try:
             request.caller = await identify(request)
             exchange.caller = request.caller
@@ -97,7 +102,12 @@ class ProxyView(APIView):
     def _refuse(self, exchange: Exchange, error: RelayError) -> Reply:
         exchange.note_error(error)
         self._record(exchange)
-        return error_reply(error, surface=self.surface, request_id=exchange.id)
+        return error_reply(
+            error,
+            surface=self.surface,
+            request_id=exchange.id,
+            is_platform=exchange.is_platform,
+        )
 
     def _record(self, exchange: Exchange) -> None:
         if self.records:

@@ -101,6 +101,7 @@ class Inbound:
     beta: tuple[str, ...] = ()  # anthropic-beta values
     headers: Mapping[str, str] = field(default_factory=dict)  # allow-listed, to be forwarded
     query: str = ""  # allow-listed, to be forwarded
+    is_platform: bool = False  # under /api/v1: OpenRouter's envelope
 
     @property
     def body(self) -> Mapping[str, Any]:

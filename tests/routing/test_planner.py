@@ -10,7 +10,7 @@ from billing import rates
 from routing import catalogue, channel_import, import_file, planner
 from routing.errors import Code, RelayError
 from routing.models import Channel
-from routing.surfaces import Family
+from routing.surfaces import Surface
 
 pytestmark = pytest.mark.django_db
 PRICES = {"input": "1", "output": "2"}
@@ -47,9 +47,9 @@ def install(*channels):
     catalogue.refresh()
 
 
-def plan(name="m", *, family=Family.OPENAI, who=None, **options):
+def plan(name="m", *, surface=Surface.EMBEDDINGS, who=None, **options):
     model = catalogue.current().resolve(name)
-    found = planner.plan(model, caller=who or caller(), family=family, **options)
+    found = planner.plan(model, caller=who or caller(), surface=surface, **options)
     return [endpoint.channel.name for endpoint in found]
 
 
@@ -66,12 +66,25 @@ def test_endpoints_of_the_callers_protocol_in_the_order_of_priority():
         channel("c", priority=0, protocol="anthropic-messages"),
     )
     assert plan() == ["a", "b"]
-    assert plan(family=Family.ANTHROPIC) == ["c"]
+    assert plan(surface=Surface.COUNT_TOKENS) == ["c"]
+
+
+def test_native_endpoints_come_before_translated_ones():
+    install(channel("a", priority=1), channel("b", priority=0, protocol="anthropic-messages"))
+    assert plan(surface=Surface.CHAT) == ["a", "b"]
+    assert plan(surface=Surface.MESSAGES) == ["b", "a"]
+    assert plan(surface=Surface.GENERATE) == ["b", "a"]
+
+
+def test_a_channel_of_responses_serves_chat_by_translation_only():
+    install(channel("r", priority=0, protocol="openai-responses"), channel("c", priority=1))
+    assert plan(surface=Surface.CHAT) == ["c", "r"]
+    assert plan(surface=Surface.RESPONSES) == ["r", "c"]
 
 
 def test_another_protocol_is_a_400_that_names_those_spoken():
     install(channel("a"), channel("b", protocol="anthropic-messages"))
-    error = refusal(family=Family.GEMINI)
+    error = refusal(surface=Surface.GEMINI_EMBED)
     assert (error.code, error.status) == (Code.WRONG_PROTOCOL, 400)
     assert "anthropic-messages, openai-chat" in error.message
 

@@ -1,0 +1,137 @@
+"""What goes to an endpoint: the caller's own bytes, or its request in the vendor's words."""
+
+import functools
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from routing import dialects, tokenizer
+from routing.catalogue import Endpoint
+from routing.conversation import Request
+from routing.dialects.base import Demand, Inbound, Outbound
+from routing.errors import Code, RelayError
+from routing.surfaces import Surface
+from routing.translators import translator
+from routing.translators.base import Answering, Target
+from routing.translators.registry import CLIENTS, VENDORS
+from routing.translators.translator import Translator
+
+
+class Untranslatable(Exception):
+    """This endpoint's wire format has no word for the request; another's may have."""
+
+    def __init__(self, error: RelayError) -> None:
+        super().__init__(error.code.value)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One request to one endpoint. `surface` is how it speaks; `translator` None: natively."""
+
+    outbound: Outbound
+    surface: Surface
+    translator: Translator | None = None
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Composer:
+    """Writes a request for each endpoint that is tried."""
+
+    inbound: Inbound
+    demand: Demand
+    account_id: int
+    generation_id: str
+    created: int  # Unix time
+    output_limit: int | None = None
+    _request: Request | None = field(default=None, init=False)
+
+    def compose(self, endpoint: Endpoint) -> Outgoing:
+        """Return what this endpoint is sent. Raises: Untranslatable."""
+        inbound, surface = self.inbound, self.inbound.surface
+        speaks = endpoint.serves(surface)
+        # OpenRouter's envelope rewrites every chunk of a chat; other protocols keep their bytes.
+        if speaks and not (inbound.is_platform and surface is Surface.CHAT):
+            outbound = dialects.for_surface(surface).encode(
+                inbound,
+                upstream_name=endpoint.upstream_name,
+                quirks=endpoint.quirks,
+                account_tag=account_tag(self.account_id),
+                output_limit=self.output_limit,
+            )
+            return Outgoing(outbound=outbound, surface=surface)
+        try:
+            return self._translated(endpoint, surface if speaks else endpoint.wire)
+        except RelayError as error:
+            raise Untranslatable(error) from error
+
+    def _translated(self, endpoint: Endpoint, wire: Surface) -> Outgoing:
+        if wire not in VENDORS or self.inbound.surface not in CLIENTS:
+            raise _WRONG_PROTOCOL
+        seal_key = _seal_key(self.account_id)
+        if self._request is None:
+            self._request = translator.decode_request(self.inbound, seal_key=seal_key)
+        encoded = translator.encode_request(
+            self._request,
+            wire=wire,
+            target=Target(
+                upstream_name=endpoint.upstream_name,
+                quirks=endpoint.quirks,
+                account_tag=account_tag(self.account_id),
+                output_limit=self.output_limit,
+                output_tokens_max=endpoint.output_tokens_max,
+                seal_key=seal_key,
+                effort_shares=settings.EFFORT_SHARES,
+            ),
+        )
+        return Outgoing(
+            outbound=encoded.outbound,
+            surface=wire,
+            translator=Translator(
+                wire=wire,
+                answering=self._answering(endpoint, seal_key),
+                tool_names=encoded.tool_names,
+                seal=endpoint.quirks.seal,
+            ),
+            dropped=encoded.dropped,
+        )
+
+    def _answering(self, endpoint: Endpoint, seal_key: bytes) -> Answering:
+        inbound = self.inbound
+        return Answering(
+            surface=inbound.surface,
+            id=self.generation_id,
+            model=endpoint.model_slug,
+            vendor=endpoint.channel.vendor.name,
+            created=self.created,
+            body=inbound.body,
+            is_platform=inbound.is_platform,
+            is_stream=inbound.is_stream,
+            wants_stream_usage=inbound.wants_stream_usage,
+            is_array=inbound.surface is Surface.GENERATE and not inbound.query,
+            prompt_tokens=max(1, tokenizer.of_bytes(self.demand.prompt_bytes)),
+            seal_key=seal_key,
+        )
+
+
+_WRONG_PROTOCOL = RelayError(
+    code=Code.WRONG_PROTOCOL,
+    message="This model cannot be reached in this protocol: call it in its vendor's own.",
+    param="model",
+)
+
+
+@functools.lru_cache(maxsize=10_000)
+def account_tag(account_id: int) -> str:
+    """Return what vendors see of an account: a salted HMAC, the same at every request."""
+    return salted_hmac("bananarouter.account-tag", str(account_id), algorithm="sha256").hexdigest()[
+        :40
+    ]
+
+
+@functools.lru_cache(maxsize=10_000)
+def _seal_key(account_id: int) -> bytes:
+    """Return the key under which an account's envelopes are authenticated."""
+    return salted_hmac("bananarouter.seals", str(account_id), algorithm="sha256").digest()

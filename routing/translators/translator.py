@@ -1,0 +1,135 @@
+"""One translated answer: a vendor's events in, the client's protocol out (pure)."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import orjson
+
+from routing import sse
+from routing.conversation import (
+    Answer,
+    Part,
+    Reasoning,
+    Request,
+    Seal,
+    SealFormat,
+    ToolCall,
+)
+from routing.dialects.base import Inbound
+from routing.errors import RelayError
+from routing.events import Event, ReasoningDelta, ReasoningEnd, ToolStart
+from routing.surfaces import Surface
+from routing.translators import folding
+from routing.translators.base import Answering, Bill, Encoded, Target
+from routing.translators.registry import CLIENTS, VENDORS
+
+
+def decode_request(inbound: Inbound, *, seal_key: bytes) -> Request:
+    """Read a client's request. Raises: RelayError (400) naming the field."""
+    request = CLIENTS[inbound.surface].decode_request(inbound.body, seal_key=seal_key)
+    # Gemini's path tells it, not the body.
+    return msgspec.structs.replace(request, is_stream=inbound.is_stream)
+
+
+def encode_request(request: Request, *, wire: Surface, target: Target) -> Encoded:
+    """Write it for a vendor. Raises: RelayError (400) for what its wire format has no word."""
+    encoded = VENDORS[wire].encode_request(request, target)
+    dropped = tuple(dict.fromkeys((*request.dropped, *encoded.dropped)))
+    return dataclasses.replace(encoded, dropped=dropped)
+
+
+class Translator:
+    """Translates one answer; a stream event by event, without waiting for more."""
+
+    def __init__(
+        self, *, wire: Surface, answering: Answering, tool_names: Mapping[str, str], seal: str
+    ) -> None:
+        self._vendor = VENDORS[wire]
+        self._client = CLIENTS[answering.surface]
+        self._answering = answering
+        self._tool_names = tool_names
+        # The vendor's own format of seals, where it is not that of its wire format (xAI).
+        self._seal = SealFormat(seal) if seal else None
+        self._is_plain = not (tool_names or seal)
+        self._decoder = self._vendor.stream_decoder()
+        self._encoder = self._client.stream_encoder(answering)
+        self._answer: Answer | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The content type of a stream."""
+        return self._encoder.content_type
+
+    def event(self, event: bytes) -> bytes:
+        """Translate one event of the vendor's stream."""
+        return self._write(self._decoder.decode(sse.data_of(event)))
+
+    def rest(self) -> bytes:
+        """Translate the end of the vendor's stream, all but what waits for the bill."""
+        return self._write(self._decoder.end())
+
+    def finish(self, bill: Bill) -> bytes:
+        """Write the end of the stream."""
+        return self._encoder.finish(bill)
+
+    def fail(self, error: RelayError) -> bytes:
+        """Write the error that ends the stream."""
+        return self._encoder.fail(error)
+
+    def take_whole(self, body: bytes) -> None:
+        """Read a whole answer, before anything is booked for it."""
+        self._answer = self._whole(self._vendor.decode_answer(orjson.loads(body)))
+
+    def whole(self, bill: Bill) -> bytes:
+        """Write the whole answer that was taken."""
+        if self._answer is None:
+            raise AssertionError("take_whole comes first")
+        return self._client.encode_answer(self._answer, answering=self._answering, bill=bill)
+
+    def stream_whole(self) -> bytes:
+        """Write the whole answer that was taken as the events of a stream."""
+        if self._answer is None:
+            raise AssertionError("take_whole comes first")
+        return b"".join(self._encoder.encode(event) for event in folding.unfold(self._answer))
+
+    def _write(self, events: Iterable[Event]) -> bytes:
+        encode = self._encoder.encode
+        if self._is_plain:
+            return b"".join([encode(event) for event in events])
+        return b"".join([encode(self._mended(event)) for event in events])
+
+    def _mended(self, event: Event) -> Event:
+        """Put the client's name of a tool back, and say whose the seal is."""
+        if isinstance(event, ToolStart):
+            return msgspec.structs.replace(event, name=self._name(event.name))
+        if self._seal is None or not isinstance(event, (ReasoningDelta, ReasoningEnd)):
+            return event
+        if isinstance(event, ReasoningDelta):
+            return msgspec.structs.replace(event, format=self._seal)
+        return msgspec.structs.replace(event, format=self._seal, seal=self._sealed(event.seal))
+
+    def _whole(self, answer: Answer) -> Answer:
+        if self._is_plain:
+            return answer
+        choices = tuple(
+            msgspec.structs.replace(choice, parts=tuple(map(self._part, choice.parts)))
+            for choice in answer.choices
+        )
+        return Answer(choices=choices)
+
+    def _part(self, part: Part) -> Part:
+        if isinstance(part, ToolCall):
+            return msgspec.structs.replace(part, name=self._name(part.name))
+        if isinstance(part, Reasoning) and self._seal is not None:
+            seal = self._sealed(part.seal)
+            return msgspec.structs.replace(part, format=self._seal, seal=seal)
+        return part
+
+    def _name(self, name: str) -> str:
+        return self._tool_names.get(name, name)
+
+    def _sealed(self, seal: Seal | None) -> Seal | None:
+        if seal is None or self._seal is None:
+            return seal
+        return msgspec.structs.replace(seal, format=self._seal)
