@@ -76,6 +76,8 @@ class Endpoint:
             return False
         if surface is Surface.RESPONSES:
             return self.quirks.speaks_responses
+        if surface is Surface.COMPLETIONS:
+            return self.quirks.speaks_completions
         return not surface.is_generation
 
 

@@ -27,8 +27,13 @@ View = Callable[..., Awaitable[Reply | Stream]]
 
 PREFIXES = ("/v1/", "/v1beta/", "/api/v1/")
 # SDKs whose base URL lacks the version ask for these; `/v1/v1/` comes of one that has it twice.
-BARE = frozenset({"/chat/completions", "/responses", "/embeddings", "/messages"})
-DOUBLED = {"/v1/v1/": "/v1/", "/v1beta/v1beta/": "/v1beta/", "/v1beta/v1/": "/v1/"}
+BARE = frozenset({"/chat/completions", "/completions", "/responses", "/embeddings", "/messages"})
+DOUBLED = {
+    "/v1/v1/": "/v1/",
+    "/api/v1/v1/": "/api/v1/",
+    "/v1beta/v1beta/": "/v1beta/",
+    "/v1beta/v1/": "/v1/",
+}
 QUERY_FIELDS_MAX = 50
 
 

@@ -23,8 +23,9 @@ from routing import (
 from routing import body as bodies
 from routing.admission import Wish
 from routing.body import ClientGone
+from routing.catalogue import Endpoint, Model
 from routing.dial import Dialed
-from routing.dialects.base import PathParts
+from routing.dialects.base import Inbound, PathParts
 from routing.errors import Code, RelayError
 from routing.exchange import ClientWatch, Exchange
 from routing.flow import KEEPALIVE_S, Flow
@@ -69,27 +70,49 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
         replace(inbound, is_platform=exchange.is_platform) if exchange.is_platform else inbound
     )
     exchange.is_stream = inbound.is_stream
-    model = catalogue.current().resolve(inbound.model)
+    exchange.model = _model(inbound.model)
+    return Job(
+        exchange=exchange,
+        inbound=inbound,
+        demand=dialect.demand(inbound),
+        endpoints=_plan(exchange, inbound),
+        watch=ClientWatch(request.receive, stops=inbound.is_stream),
+        ticket=ticket,
+        headers=headers,
+    )
+
+
+def _model(name: str) -> Model:
+    model = catalogue.current().resolve(name)
     if model is None:
         raise RelayError(
             code=Code.MODEL_NOT_FOUND,
             message="No such model: GET /v1/models lists those that this key may use.",
             param="model",
         )
+    return model
+
+
+def _plan(exchange: Exchange, inbound: Inbound) -> tuple[Endpoint, ...]:
+    """Return the endpoints to try: the model's, then those of the models to fall back on.
+
+    Raises: RelayError of the first model when none may serve this caller.
+    """
     caller = exchange.caller
     if caller is None:
         raise AssertionError("the relay needs a caller")
-    exchange.model = model
-    endpoints = planner.plan(model, caller=caller, surface=exchange.surface, at=exchange.created_at)
-    return Job(
-        exchange=exchange,
-        inbound=inbound,
-        demand=dialect.demand(inbound),
-        endpoints=endpoints,
-        watch=ClientWatch(request.receive, stops=inbound.is_stream),
-        ticket=ticket,
-        headers=headers,
-    )
+    found: list[Endpoint] = []
+    refusal: RelayError | None = None
+    for name in (inbound.model, *inbound.fallbacks):
+        try:
+            found += planner.plan(
+                _model(name), caller=caller, surface=exchange.surface, at=exchange.created_at
+            )
+        except RelayError as error:
+            refusal = refusal or error
+    if not found and refusal is not None:
+        raise refusal
+    return tuple({endpoint.slug: endpoint for endpoint in found}.values())
 
 
 async def _run(job: Job) -> Reply | Stream:

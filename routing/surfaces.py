@@ -15,6 +15,7 @@ class Surface(enum.StrEnum):
     """One operation of a client dialect; also what the request log calls it."""
 
     CHAT = "chat"
+    COMPLETIONS = "completions"  # legacy
     RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
     MESSAGES = "messages"
@@ -39,6 +40,7 @@ class Surface(enum.StrEnum):
 
 FAMILY = {
     Surface.CHAT: Family.OPENAI,
+    Surface.COMPLETIONS: Family.OPENAI,
     Surface.RESPONSES: Family.OPENAI,
     Surface.EMBEDDINGS: Family.OPENAI,
     Surface.MODELS: Family.OPENAI,
@@ -51,7 +53,9 @@ FAMILY = {
     Surface.GEMINI_BATCH_EMBED: Family.GEMINI,
 }
 
-GENERATIONS = frozenset({Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GENERATE})
+GENERATIONS = frozenset(
+    {Surface.CHAT, Surface.COMPLETIONS, Surface.RESPONSES, Surface.MESSAGES, Surface.GENERATE}
+)
 # How a vendor's endpoint generates, by the word of `protocol`; the values of Endpoint.protocol.
 WIRES = {
     "openai-chat": Surface.CHAT,

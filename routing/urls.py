@@ -4,12 +4,22 @@ from django.urls import URLPattern, path, re_path
 
 from routing.api import account, chat, embeddings, gemini, messages, models, responses
 
+# The same paths stand under /v1, as their vendor speaks them, and under /api/v1 with OpenRouter's
+# envelope around them.
+RELAYED = {
+    "chat/completions": chat.ChatCompletions,
+    "completions": chat.Completions,
+    "messages": messages.Messages,
+    "messages/count_tokens": messages.CountTokens,
+    "responses": responses.Responses,
+    "embeddings": embeddings.Embeddings,
+}
 urlpatterns: list[URLPattern] = [
-    path("v1/chat/completions", chat.ChatCompletions.as_view()),
-    path("v1/messages", messages.Messages.as_view()),
-    path("v1/responses", responses.Responses.as_view()),
-    path("v1/embeddings", embeddings.Embeddings.as_view()),
-    path("v1/messages/count_tokens", messages.CountTokens.as_view()),
+    *[
+        path(f"{prefix}/{tail}", view.as_view())
+        for prefix in ("v1", "api/v1")
+        for tail, view in RELAYED.items()
+    ],
     *[
         re_path(rf"^v1(?:beta)?/models/(?P<model>.+):{operation}$", view)
         for operation, view in gemini.OPERATIONS.items()

@@ -20,6 +20,7 @@ CLASSES: dict[UnitClass, Words] = {
 
 SURFACES: dict[str, Words] = {
     Surface.CHAT: "OpenAI Chat Completions",
+    Surface.COMPLETIONS: "OpenAI Completions",
     Surface.RESPONSES: "OpenAI Responses",
     Surface.EMBEDDINGS: "OpenAI Embeddings",
     Surface.MESSAGES: "Anthropic Messages",
@@ -98,6 +99,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _(
         "This model cannot be reached in the protocol of this API. Use the protocol of its vendor."
     ): (Code.WRONG_PROTOCOL,),
+    _("The request asks for something that this model's vendor has no word for."): (
+        Code.UNSUPPORTED,
+    ),
     _("The key cannot be used: missing, unknown, expired or revoked. Make a new one under Keys."): (
         Code.MISSING_KEY,
         Code.INVALID_KEY,

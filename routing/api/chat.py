@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions."""
+"""POST /v1/chat/completions and /v1/completions."""
 
 from routing import relay
 from routing.api.base import ProxyView
@@ -14,10 +14,17 @@ class RelayView(ProxyView):
 
     async def post(self, exchange: Exchange, request: Request) -> Reply | Stream:
         """Relay the request."""
-        return await relay.run(exchange, request=request, path=PathParts(query=request.fields))
+        path = PathParts(query=request.fields, is_platform=exchange.is_platform)
+        return await relay.run(exchange, request=request, path=path)
 
 
 class ChatCompletions(RelayView):
     """OpenAI's chat completions."""
 
     surface = Surface.CHAT
+
+
+class Completions(RelayView):
+    """OpenAI's legacy completions: for every model, by way of its chat."""
+
+    surface = Surface.COMPLETIONS

@@ -6,6 +6,7 @@ from routing.dialects import (
     anthropic_messages,
     gemini_generate,
     openai_chat,
+    openai_completions,
     openai_embeddings,
     openai_responses,
 )
@@ -14,6 +15,7 @@ from routing.surfaces import Surface
 
 _DIALECTS: Mapping[Surface, Dialect] = {
     Surface.CHAT: openai_chat,
+    Surface.COMPLETIONS: openai_completions,
     Surface.RESPONSES: openai_responses,
     Surface.EMBEDDINGS: openai_embeddings,
     Surface.MESSAGES: anthropic_messages,

@@ -45,6 +45,7 @@ class Quirks:
     reasoning_stops: bool = True
     # Temperature, top_p and the like are taken (reasoning models of OpenAI refuse them).
     takes_sampling: bool = True
+    seed_field: str = "seed"
     takes_top_k: bool = False  # chat completions of vendors beside OpenAI
     takes_stop: bool = True
     stops_max: int = 4
@@ -102,6 +103,7 @@ class Inbound:
     headers: Mapping[str, str] = field(default_factory=dict)  # allow-listed, to be forwarded
     query: str = ""  # allow-listed, to be forwarded
     is_platform: bool = False  # under /api/v1: OpenRouter's envelope
+    fallbacks: tuple[str, ...] = ()  # other models that may answer, in order (OpenRouter)
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -172,3 +174,4 @@ class PathParts:
     model: str = ""
     is_stream: bool = False
     query: Mapping[str, str] = field(default_factory=dict)
+    is_platform: bool = False  # under /api/v1

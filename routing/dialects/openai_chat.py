@@ -19,19 +19,23 @@ _UNPRICED_FIELDS: Final[Mapping[str, str]] = {
     "search_parameters": "live search",
     "enable_search": "web search",
 }
+_PLATFORM_FIELDS: Final = frozenset({"models", "plugins"})
+FALLBACKS_MAX: Final = 10
 _TOOLS: Final = frozenset({None, "function", "custom"})
 _TEXT_PARTS: Final = frozenset({"text", "refusal", "thinking", "reference"})
 
 
 def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: PathParts) -> Inbound:
     """Read a chat completion's request. Raises: RelayError (400) naming the wrong field."""
-    del path  # the body says it all
     document = jsonedit.read(raw)
     body = document.value
     tally = Tally()
-    model = fields.model(body)
+    fallbacks = _fallbacks(body) if path.is_platform else ()
+    model = fallbacks[0] if fallbacks and body.get("model") is None else fields.model(body)
     _read_messages(body, tally)
-    _refuse_fields(body)
+    _refuse_fields(body, is_platform=path.is_platform)
+    if path.is_platform:
+        _read_plugins(fields.array(body, "plugins"), tally)
     openai.read_tools(fields.array(body, "tools"), "tools", tally, _read_tool)
     if body.get("web_search_options") is not None:
         tally.searches(None)
@@ -44,6 +48,8 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
         content=tally.content(),
         wants_stream_usage=options.get("include_usage") is True,
         headers=openai.forwarded_headers(headers),
+        is_platform=path.is_platform,
+        fallbacks=tuple(name for name in fallbacks if name != model),
     )
 
 
@@ -129,12 +135,34 @@ def _read_tool(tool: dict[str, Any], param: str, tally: Tally) -> None:
         fields.refuse_unpriced(f"{param}.type", "a tool that the vendor runs")
 
 
-def _refuse_fields(body: Mapping[str, Any]) -> None:
+def _fallbacks(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read OpenRouter's `models`: others that may answer, in order."""
+    names = fields.array(body, "models")
+    if len(names) > FALLBACKS_MAX:
+        fields.refuse_range("models.length", FALLBACKS_MAX)
+    for index, name in enumerate(names):
+        if type(name) is not str:
+            fields.refuse_type(name, "a string", f"models[{index}]")
+        fields.checked_model(name)
+    return tuple(names)
+
+
+def _read_plugins(plugins: list[Any], tally: Tally) -> None:
+    """Read OpenRouter's plugins: web search is the one that has a price here."""
+    for index, plugin in enumerate(plugins):
+        param = f"plugins[{index}]"
+        if fields.entry(plugin, param).get("id") != "web":
+            fields.refuse_unpriced(f"{param}.id", "a plugin that is not known here")
+        if plugin.get("enabled") is not False:
+            tally.searches(None)
+
+
+def _refuse_fields(body: Mapping[str, Any], *, is_platform: bool) -> None:
     fields.refuse_set(body, _HANDLE_FIELDS)
     openai.refuse_stored(body)
     openai.refuse_cache_handles(body)
     for name, what in _UNPRICED_FIELDS.items():
-        if body.get(name):
+        if body.get(name) and not (is_platform and name in _PLATFORM_FIELDS):
             fields.refuse_unpriced(name, what)
     voice = fields.mapping(body, "audio").get("voice")
     if type(voice) is dict:  # a voice made by the owner of the credential

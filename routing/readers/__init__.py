@@ -14,6 +14,7 @@ from routing.surfaces import Surface
 
 _READERS: Mapping[Surface, Callable[[Expectation], Reader]] = {
     Surface.CHAT: openai_chat.ChatReader,
+    Surface.COMPLETIONS: openai_chat.ChatReader,  # `text` where chats have a message
     Surface.RESPONSES: openai_responses.ResponsesReader,
     Surface.EMBEDDINGS: openai_embeddings.EmbeddingsReader,
     Surface.MESSAGES: anthropic_messages.MessagesReader,
