@@ -42,6 +42,11 @@ class SealFormat(enum.StrEnum):
     OPENAI = "openai-responses-v1"
     XAI = "xai-responses-v1"
     GOOGLE = "google-gemini-v1"
+    # Seen through OpenRouter only; nobody but it opens them.
+    AZURE_OPENAI = "azure-openai-responses-v1"
+    BEDROCK_OPENAI = "bedrock-openai-responses-v1"
+    BEDROCK_XAI = "bedrock-xai-responses-v1"
+    META = "meta-responses-v1"
     UNKNOWN = "unknown"
 
 
@@ -258,7 +263,7 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
 
     `dropped` names the client's fields that this vocabulary has no word for.
     `native` holds such fields for a vendor of the same wire format (OpenRouter's envelope
-    around chat completions passes them on).
+    around chat completions passes them on), under that format's name: "openai_chat".
     """
 
     instructions: tuple[Text, ...] = ()
@@ -280,7 +285,7 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     is_stream: bool = False
     requires_all: bool = False  # OpenRouter's provider.require_parameters: drop nothing
     dropped: tuple[str, ...] = ()
-    native: Mapping[str, Any] | None = None
+    native: Mapping[str, Mapping[str, Any]] | None = None
 
 
 # Answers

@@ -47,6 +47,8 @@ class Quirks:
     takes_sampling: bool = True
     seed_field: str = "seed"
     takes_top_k: bool = False  # chat completions of vendors beside OpenAI
+    seed_field: str = "seed"  # "": it takes none
+    takes_custom_tools: bool = False  # chat completions: tools whose input is any text
     takes_stop: bool = True
     stops_max: int = 4
     takes_json_schema: bool = True  # else only JSON of any form, or none

@@ -135,6 +135,14 @@ def integer(
     return value
 
 
+def number(body: Mapping[str, Any], name: str, prefix: str = "") -> float | None:
+    """Read an optional number; null is absent."""
+    value = body.get(name)
+    if value is None or type(value) in (int, float):
+        return value
+    refuse_type(value, "a number", prefix + name)
+
+
 def mapping(body: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
     """Read an optional object; absent and null are empty."""
     value = body.get(name)

@@ -23,6 +23,10 @@ class Drops:
             self.refuse(name)
         self._names[name] = None
 
+    def note(self, name: str) -> None:
+        """Note what changes no answer: a hint for caches, a history that only others can read."""
+        self._names[name] = None
+
     def drop_if(self, name: str, *, given: object) -> None:
         """Drop a field that the client gave: None, "", () and False are not given."""
         if given not in (None, "", (), False):

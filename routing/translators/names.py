@@ -28,16 +28,21 @@ class Names:
         return short
 
 
-_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
-def legal_id(call_id: str) -> str:
+def legal_id(call_id: str, length_max: int = 64) -> str:
     """Return an id of letters, digits, `_` and `-`: the same where it is one already."""
-    if _LEGAL_ID.fullmatch(call_id):
+    if len(call_id) <= length_max and _LEGAL_ID.fullmatch(call_id):
         return call_id
     digest = hashlib.sha256(call_id.encode()).digest()[:15]
     return "x" + base64.b32encode(digest).decode().lower()
+
+
+def made_id(answer: str, call: int) -> str:
+    """Return an id for a call that its vendor gave none: the same for a replayed answer."""
+    return "call_" + hashlib.sha256(f"{answer}:{call}".encode()).hexdigest()[:24]
 
 
 def short_id(call_id: str) -> str:
