@@ -138,7 +138,7 @@ def integer(
 def number(body: Mapping[str, Any], name: str, prefix: str = "") -> float | None:
     """Read an optional number; null is absent."""
     value = body.get(name)
-    if value is None or type(value) in (int, float):
+    if value is None or type(value) is float or type(value) is int:
         return value
     refuse_type(value, "a number", prefix + name)
 

@@ -38,6 +38,8 @@ class Encoded:
     outbound: Outbound
     # The client's fields that found no place, in the client's names where they are known.
     dropped: tuple[str, ...] = ()
+    # Of `Request.dropped`: what this vendor's wire format has a word for all the same.
+    kept: tuple[str, ...] = ()
     # Names of tools that the vendor's rules made us shorten: vendor's -> client's.
     tool_names: Mapping[str, str] = field(default_factory=dict)
 

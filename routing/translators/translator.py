@@ -35,7 +35,8 @@ def decode_request(inbound: Inbound, *, seal_key: bytes) -> Request:
 def encode_request(request: Request, *, wire: Surface, target: Target) -> Encoded:
     """Write it for a vendor. Raises: RelayError (400) for what its wire format has no word."""
     encoded = VENDORS[wire].encode_request(request, target)
-    dropped = tuple(dict.fromkeys((*request.dropped, *encoded.dropped)))
+    lost = (name for name in request.dropped if name not in encoded.kept)
+    dropped = tuple(dict.fromkeys((*lost, *encoded.dropped)))
     return dataclasses.replace(encoded, dropped=dropped)
 
 

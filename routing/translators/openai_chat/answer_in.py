@@ -132,6 +132,7 @@ def _calls(message: Mapping[str, Any]) -> Iterator[ToolCall]:
                 id=word(told.get("id")),
                 name=word(function.get("name")),
                 arguments=pieces_in.arguments_of(function),
+                seal=pieces_in.google_seal(told),
             )
     old = mapping(message.get("function_call"))
     if old.get("name"):

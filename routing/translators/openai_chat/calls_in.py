@@ -41,6 +41,7 @@ class Calls:
             self._open.append(call)
         call.id = call.id or word(piece.get("id"))
         call.name = call.name or word(function.get("name"))
+        call.seal = call.seal or pieces_in.google_seal(piece)
         text = word(function.get("input")) if is_custom else pieces_in.arguments_of(function)
         yield from self._grow(call, text, seals)
 
@@ -86,7 +87,7 @@ class Calls:
                 id=call.id,
                 name=call.name,
                 is_custom=call.is_custom,
-                seal=_seal_for(call.id, seals),
+                seal=call.seal or _seal_for(call.id, seals),
                 choice=self._choice,
             )
         if text:
@@ -127,12 +128,14 @@ class _Call:
         "is_started",
         "name",
         "number",
+        "seal",
     )
 
     def __init__(self) -> None:
         self.number = 0
         self.id = ""
         self.name = ""
+        self.seal: Seal | None = None
         self.held = ""  # arguments that came before the name
         self.is_custom = False
         self.is_started = False

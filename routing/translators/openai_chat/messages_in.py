@@ -22,6 +22,7 @@ from routing.readers.answer import dicts, mapping, word
 from routing.translators import arguments, media
 from routing.translators.openai_chat.details import Details, sealed
 from routing.translators.openai_chat.parts_in import cache_mark, parts
+from routing.translators.openai_chat.pieces_in import google_seal
 from routing.translators.openai_options import refuse_value
 
 
@@ -155,8 +156,9 @@ class _Conversation:
             custom=is_custom,
         )
         self._names[call.id] = call.name
-        mark = cache_mark(told, f"{param}.")
-        return msgspec.structs.replace(call, cache=mark) if mark else call
+        return msgspec.structs.replace(
+            call, cache=cache_mark(told, f"{param}."), seal=google_seal(told)
+        )
 
 
 def _call(function: Mapping[str, Any], param: str, *, call_id: str, custom: bool) -> ToolCall:

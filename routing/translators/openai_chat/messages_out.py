@@ -13,6 +13,7 @@ from routing.conversation import (
     Refusal,
     Request,
     Role,
+    SealFormat,
     Text,
     ToolCall,
     ToolResult,
@@ -196,11 +197,14 @@ class Messages:
             custom = {"name": name, "input": call.arguments}
             return {"id": self._id(call.id), "type": "custom", "custom": custom}
         text = arguments.as_text({"input": call.arguments}) if call.is_custom else call.arguments
-        written = {
+        written: dict[str, Any] = {
             "id": self._id(call.id),
             "type": "function",
             "function": {"name": name, "arguments": text or "{}"},
         }
+        seal = call.seal
+        if seal is not None and self._quirks.seal == seal.format == SealFormat.GOOGLE:
+            written["extra_content"] = {"google": {"thought_signature": seal.data}}
         return self._marked(written, call.cache)
 
     def _id(self, call_id: str) -> str:

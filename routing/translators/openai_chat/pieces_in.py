@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from routing.conversation import Citation, FinishReason, Image
+from routing.conversation import Citation, FinishReason, Image, Seal, SealFormat
 from routing.readers.answer import dicts, mapping, word
 from routing.readers.openai_chat import FINISHES
 from routing.translators import arguments, media
@@ -77,6 +77,13 @@ def tokens(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         for token in dicts(mapping(choice.get("logprobs")).get("content"))
         if isinstance(token.get("token"), str)
     )
+
+
+def google_seal(call: Mapping[str, Any]) -> Seal | None:
+    """Read the seal of a call in Google's own chat completions ([mem], 2026-11)."""
+    google = mapping(mapping(call.get("extra_content")).get("google"))
+    data = word(google.get("thought_signature"))
+    return Seal(format=SealFormat.GOOGLE, data=data) if data else None
 
 
 def arguments_of(function: Mapping[str, Any]) -> str:

@@ -48,8 +48,9 @@ def encode_request(request: Request, target: Target) -> Encoded:
         **_rest(request, quirks, drops),
     }
     native = _native(request, quirks)
+    kept = tuple(name for name in request.dropped if name in native)
     for name in request.dropped:
-        if name not in native:
+        if name not in kept:
             drops.drop(name)
     body = {**native, **body}
     _put_account(body, quirks.account_field, target.account_tag)
@@ -61,6 +62,7 @@ def encode_request(request: Request, target: Target) -> Encoded:
             query=quirks.extra_query,
         ),
         dropped=drops.names,
+        kept=kept,
         tool_names=names.back,
     )
 
