@@ -189,6 +189,7 @@ class Tool(Struct, frozen=True, kw_only=True, gc=False):
     schema: Mapping[str, Any] | None = None
     is_strict: bool | None = None
     is_custom: bool = False
+    grammar: Mapping[str, Any] | None = None  # custom: {syntax, definition} of what goes in
     cache: Cache | None = None
 
 

@@ -34,6 +34,7 @@ class ReasoningDelta(Struct, frozen=True, kw_only=True, gc=False):
     text: str
     is_summary: bool = False
     format: SealFormat = SealFormat.UNKNOWN
+    id: str = ""  # the vendor's, where it is known before the end
     choice: int = 0
 
 

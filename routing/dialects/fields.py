@@ -143,6 +143,20 @@ def number(body: Mapping[str, Any], name: str, prefix: str = "") -> float | None
     refuse_type(value, "a number", prefix + name)
 
 
+def choice(
+    body: Mapping[str, Any], name: str, known: Iterable[str], prefix: str = ""
+) -> str | None:
+    """Read an optional word of a closed list; null is absent."""
+    value = text(body, name, prefix)
+    if value is None or value in known:
+        return value
+    refuse(
+        Code.INVALID_VALUE,
+        f"`{prefix}{name}` must be one of {', '.join(known)}. Change the field.",
+        prefix + name,
+    )
+
+
 def mapping(body: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
     """Read an optional object; absent and null are empty."""
     value = body.get(name)

@@ -57,7 +57,7 @@ def unfold(answer: Answer) -> list[Event]:
         if choice.logprobs:
             events.append(Logprobs(tokens=choice.logprobs, choice=index))
         for part in choice.parts:
-            events += _events_of(part, call=calls, choice=index)
+            events += events_of(part, call=calls, choice=index)
             calls += isinstance(part, ToolCall)
         if choice.finish is not None:
             events.append(
@@ -71,7 +71,8 @@ def unfold(answer: Answer) -> list[Event]:
     return events
 
 
-def _events_of(part: Part, *, call: int, choice: int) -> Iterator[Event]:
+def events_of(part: Part, *, call: int = 0, choice: int = 0) -> Iterator[Event]:
+    """Tell one part as events; `call` is the number of a call."""
     if isinstance(part, Text):
         yield from _text_events(part, choice)
     elif isinstance(part, Reasoning):
@@ -105,7 +106,11 @@ def _text_events(part: Text, choice: int) -> Iterator[Event]:
 def _reasoning_events(part: Reasoning, choice: int) -> Iterator[Event]:
     if part.text:
         yield ReasoningDelta(
-            text=part.text, is_summary=part.is_summary, format=part.format, choice=choice
+            text=part.text,
+            is_summary=part.is_summary,
+            format=part.format,
+            id=part.id,
+            choice=choice,
         )
     yield ReasoningEnd(seal=part.seal, format=part.format, id=part.id, choice=choice)
 
@@ -257,5 +262,5 @@ class _Open:
             is_summary=first.is_summary,
             format=first.format if first.format is not SealFormat.UNKNOWN else known,
             seal=seal,
-            id=ending.id if ending else "",
+            id=(ending.id if ending else "") or first.id,
         )
