@@ -60,7 +60,7 @@ def finish_of(document: Mapping[str, Any]) -> tuple[FinishReason, str]:
     if status in ("queued", "in_progress"):  # only with `background`, which is refused
         return FinishReason.OTHER, status
     items = dicts(document.get("output"))
-    if any(item.get("type") in CALLS for item in items):
+    if any(word(item.get("type")) in CALLS for item in items):
         return FinishReason.TOOL_CALLS, status
     if any(part.get("type") == "refusal" for item in items for part in dicts(item.get("content"))):
         return FinishReason.REFUSAL, status
@@ -69,7 +69,7 @@ def finish_of(document: Mapping[str, Any]) -> tuple[FinishReason, str]:
 
 def parts_of(item: Mapping[str, Any]) -> Iterator[Part]:
     """Read one item of the output; traces of the vendor's own tools are none of ours."""
-    kind = item.get("type")
+    kind = word(item.get("type"))
     if kind == "message":
         yield from _message(item)
     elif kind == "reasoning":

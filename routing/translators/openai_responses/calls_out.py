@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from routing.translators import arguments
 from routing.translators.openai_responses.tools_in import Origin
+from routing.translators.openai_responses.wrapped_input import WrappedInput
 from routing.translators.openai_responses.writer import Writer, delta_head
 
 
@@ -74,20 +74,20 @@ class CustomCall(Call):
 
 
 class WrappedCall(CustomCall):
-    """A call with free text that the vendor gives as the one argument of a function.
+    """A call with free text that the vendor gives as the one argument of a function."""
 
-    The text is known when the JSON around it is whole: it leaves at the end.
-    """
+    def open(self) -> bytes:
+        """Write the item's beginning."""
+        self._wrapped = WrappedInput()
+        return super().open()
 
     def text(self, text: str) -> bytes:
-        """Keep more of the arguments."""
-        self._pieces.append(text)
-        return b""
+        """Write the text that more of the arguments brought."""
+        return super().text(self._wrapped.feed(text))
 
     def close(self, status: str) -> bytes:
-        """Write the text and the item's end."""
-        text = _input("".join(self._pieces))
-        return (self._writer.delta(self._head, text) if text else b"") + self._done(text, status)
+        """Write the rest of the text, and the item's end."""
+        return super().text(self._wrapped.end()) + super().close(status)
 
 
 class KindCall(Call):
@@ -114,8 +114,3 @@ class KindCall(Call):
             {"output_index": self.index, "item": {**item, "status": "in_progress"}},
         )
         return added + self._writer.keep(self.index, item)
-
-
-def _input(text: str) -> str:
-    found = arguments.as_object(text).get("input")
-    return found if isinstance(found, str) else text

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
+import orjson
 
 from routing.translators import arguments
 
@@ -53,7 +54,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
             "id": item_id,
             "call_id": call_id,
             "status": "completed",
-            self.payload: msgspec.to_builtins(payload),
+            # Numbers of any size stay whole.
+            self.payload: orjson.Fragment(arguments.as_text(msgspec.to_builtins(payload))),
             **self.extra,
         }
 

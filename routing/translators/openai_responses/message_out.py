@@ -24,6 +24,7 @@ class Message:
         "_length",
         "_logprobs",
         "_pieces",
+        "_waiting",
         "_where",
         "_writer",
         "id",
@@ -42,6 +43,7 @@ class Message:
         self._length = 0  # characters of the open part
         self._base = 0  # where our own part began in it
         self._annotations: list[dict[str, Any]] = []
+        self._waiting: list[Citation] = []  # sources of the whole text under way
         self._logprobs: list[dict[str, Any]] = []
 
     def open(self) -> bytes:
@@ -66,26 +68,39 @@ class Message:
             return self._writer.delta(self._head, text)
         return self._begin("refusal", _EMPTY_REFUSAL) + self.refusal(text)
 
-    def mark(self) -> None:
+    def mark(self) -> bytes:
         """Note that another text begins: it is joined to the one before, without a gap."""
+        events = self._cite_whole()
         self._base = self._length
+        return events
 
     def cite(self, citation: Citation) -> bytes:
-        """Write a source of the text."""
+        """Write a source; one of text that has not come yet waits for it (Anthropic's)."""
         opening = b""
         if self._kind != "output_text":
             opening = self._begin("output_text", _EMPTY_TEXT, logprobs=[])
-        start = self._base + (citation.start or 0)
-        end = self._length if citation.end is None else self._base + citation.end
+        if citation.end is None or self._base + citation.end > self._length:
+            self._waiting.append(citation)
+            return opening
+        return opening + self._cite(citation)
+
+    def _cite_whole(self) -> bytes:
+        waiting, self._waiting = self._waiting, []
+        return b"".join(self._cite(citation) for citation in waiting)
+
+    def _cite(self, citation: Citation) -> bytes:
+        length = self._length - self._base
+        start = min(max(citation.start or 0, 0), length)
+        end = length if citation.end is None else citation.end
         annotation = {
             "type": "url_citation",
-            "start_index": start,
-            "end_index": max(start, end),
+            "start_index": self._base + start,
+            "end_index": self._base + min(max(start, end), length),
             "url": citation.url,
             "title": citation.title,
         }
         self._annotations.append(annotation)
-        return opening + self._writer.event(
+        return self._writer.event(
             "response.output_text.annotation.added",
             {
                 **self._where,
@@ -134,6 +149,7 @@ class Message:
 
     def _end(self) -> bytes:
         """Write the end of the open part."""
+        cited = self._cite_whole()
         text = orjson.Fragment(orjson.dumps("".join(self._pieces)))
         if self._kind == "refusal":
             part: dict[str, Any] = {"type": "refusal", "refusal": text}
@@ -146,7 +162,7 @@ class Message:
                 "text": text,
             }
             done = {"text": text, "logprobs": self._logprobs}
-        events = self._writer.event(f"response.{self._kind}.done", {**self._where, **done})
+        events = cited + self._writer.event(f"response.{self._kind}.done", {**self._where, **done})
         events += self._writer.event("response.content_part.done", {**self._where, "part": part})
         self._content.append(part)
         self._kind, self._pieces, self._length, self._base = "", [], 0, 0
@@ -170,6 +186,10 @@ def _token(token: Mapping[str, Any]) -> dict[str, Any]:
     logprob = token.get("logprob")
     return {
         "token": said,
-        "bytes": told if isinstance(told, list) else list(said.encode("utf-8", "replace")),
+        "bytes": told if _are_bytes(told) else list(said.encode("utf-8", "replace")),
         "logprob": logprob if isinstance(logprob, (int, float)) else 0.0,
     }
+
+
+def _are_bytes(value: Any) -> bool:
+    return isinstance(value, list) and all(type(one) is int and 0 <= one < 256 for one in value)

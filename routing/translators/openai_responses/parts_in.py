@@ -25,7 +25,7 @@ def read(content: Any, param: str) -> tuple[Part, ...]:
 
 
 def _part(part: dict[str, Any], param: str) -> Part:
-    kind = part.get("type")
+    kind = fields.text(part, "type", f"{param}.")
     if kind in _TEXTS:
         return Text(text=fields.text(part, "text", f"{param}.") or "")
     if kind == "refusal":

@@ -70,11 +70,12 @@ class _Open:
 class Decoder:
     """Keeps what is open, by its place in the output, and nothing of what was said."""
 
-    __slots__ = ("_calls", "_has_items", "_is_started", "_open", "_readers")
+    __slots__ = ("_calls", "_has_items", "_is_over", "_is_started", "_open", "_readers")
 
     def __init__(self) -> None:
         self._is_started = False
         self._has_items = False
+        self._is_over = False
         self._calls = 0
         self._open: dict[Any, _Open] = {}
         self._readers: dict[str, Callable[[_Event], Events]] = {
@@ -229,7 +230,7 @@ class Decoder:
         item = event.item if isinstance(event.item, dict) else {}
         opened = self._at(event)
         opened.id = word(item.get("id"))
-        return self._call(opened, item) if item.get("type") in CALLS else ()
+        return self._call(opened, item) if word(item.get("type")) in CALLS else ()
 
     def _call(self, opened: _Open, item: dict[str, Any]) -> Events:
         opened.call = self._calls
@@ -246,7 +247,7 @@ class Decoder:
         item = event.item if isinstance(event.item, dict) else {}
         opened = self._at(event)
         del self._open[event.output_index if type(event.output_index) is int else None]
-        kind = item.get("type")
+        kind = word(item.get("type"))
         if kind in CALLS:
             return self._call_done(opened, item)
         if kind == "reasoning":
@@ -277,6 +278,9 @@ class Decoder:
         return (ReasoningEnd(seal=seal, format=origin, id=word(item.get("id")) or opened.id),)
 
     def _completed(self, event: _Event) -> Events:
+        if self._is_over:
+            return ()
+        self._is_over = True
         document = event.response if isinstance(event.response, dict) else {}
         events = [*self.end()]
         if not self._has_items:  # a vendor that tells everything at once

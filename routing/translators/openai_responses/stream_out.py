@@ -173,9 +173,7 @@ class Encoder(StreamEncoder):
         return events + self._message.open(), self._message
 
     def _text_end(self, _: TextEnd) -> bytes:
-        if self._message is not None:
-            self._message.mark()
-        return b""
+        return self._message.mark() if self._message is not None else b""
 
     def _refusal(self, event: RefusalDelta) -> bytes:
         self._has_refusal = True

@@ -82,14 +82,14 @@ def _entries(
 
 
 def _take(tool: dict[str, Any], param: str, offered: Offered, uses_max: int | None) -> None:
-    kind = tool.get("type")
+    kind = fields.text(tool, "type", f"{param}.")
     if kind in ("function", "custom"):
         _add(tool, param, offered)
     elif kind == "namespace":
         namespace = _name(tool, param)
         for inner, where in _entries(tool, "tools", f"{param}."):
             _add(inner, where, offered, namespace)
-    elif type(kind) is str and kind in BY_TOOL:
+    elif kind in BY_TOOL:
         _add_kind(BY_TOOL[kind], tool, param, offered)
     elif kind in _SEARCHES:
         offered.web_search = _search(tool, param, uses_max, offered)
@@ -214,8 +214,8 @@ def _allowed(found: dict[str, Any], offered: Offered) -> ToolChoice:
     for index, tool in enumerate(fields.array(found, "tools", "tool_choice.")):
         param = f"tool_choice.tools[{index}]"
         entry = fields.entry(tool, param)
-        may_search = may_search or entry.get("type") in _SEARCHES
         name = _chosen(entry, param, offered)
+        may_search = may_search or entry["type"] in _SEARCHES
         if name is not None:
             names.append(name)
     if not may_search:
@@ -225,11 +225,11 @@ def _allowed(found: dict[str, Any], offered: Offered) -> ToolChoice:
 
 def _chosen(found: dict[str, Any], param: str, offered: Offered) -> str | None:
     """Return the name of a chosen function; None for a tool of the vendor."""
-    kind = found.get("type")
+    kind = fields.text(found, "type", f"{param}.")
     if kind in ("function", "custom"):
         namespace = fields.text(found, "namespace", f"{param}.") or ""
         name = offered.name_of(_name(found, param), namespace)
-    elif type(kind) is str and kind in BY_TOOL:
+    elif kind in BY_TOOL:
         name = kind
     elif kind in _SEARCHES or kind in ("image_generation", "mcp"):
         return None
