@@ -101,6 +101,8 @@ def meaning(body):
     given = body["input"]
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     found, instructions = [], [body.get("instructions") or ""]
+    # A client's search for tools is a function where the tools are not OpenAI's.
+    searches = {item.get("call_id") for item in items if item.get("name") == "tool_search"}
     for item in items:
         kind = item.get("type", "message")
         if kind == "message":
@@ -112,6 +114,8 @@ def meaning(body):
             else:
                 role = item["role"].replace("developer", "system")
                 found += [(role, text) for text in texts if text]
+        elif item.get("call_id") in searches:
+            continue
         elif kind in CALLS:
             found.append((item["call_id"], item["name"], item[CALLS[kind]]))
         elif kind in ("function_call_output", "custom_tool_call_output"):
