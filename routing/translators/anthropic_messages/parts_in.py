@@ -48,11 +48,12 @@ def text_part(block: Mapping[str, Any], param: str) -> list[Text]:
 
 
 def cache(block: Mapping[str, Any], param: str) -> Cache | None:
-    """Read a cache mark."""
-    mark = fields.mapping(block, "cache_control", f"{param}.")
+    """Read a cache mark; `param` is "" for that of the whole request."""
+    prefix = f"{param}." if param else ""
+    mark = fields.mapping(block, "cache_control", prefix)
     if not mark:
         return None
-    return Cache(ttl=fields.text(mark, "ttl", f"{param}.cache_control.") or "")
+    return Cache(ttl=fields.text(mark, "ttl", f"{prefix}cache_control.") or "")
 
 
 def refuse_kind(block: Mapping[str, Any], param: str) -> NoReturn:

@@ -53,7 +53,7 @@ def decode_request(body: Mapping[str, Any], *, seal_key: bytes) -> Request:
         sampling=_sampling(body),
         output_tokens_max=fields.integer(body, "max_tokens"),
         service_tier=_service_tier(body),
-        cache=parts_in.cache(body, "body") if body.get("cache_control") else None,
+        cache=parts_in.cache(body, ""),
         is_stream=fields.flag(body, "stream"),
         requires_all=_requires_all(body),
         dropped=tuple(dict.fromkeys(dropped)),

@@ -23,7 +23,7 @@ _TIERS: Final = {"standard": "standard_only", "priority": "auto"}
 def encode_request(request: Request, target: Target) -> Encoded:
     """Write a request. Raises: RelayError (400) naming what has no word here."""
     drops = Drops(request, "Anthropic's Messages API")
-    _refuse(request, drops)
+    _check(request, drops)
     names = tools_out.tool_names(request)
     blocks = Blocks(target, drops)
     messages = Messages(blocks, names, drops, takes_system=target.quirks.takes_system_turns)
@@ -51,7 +51,9 @@ def encode_request(request: Request, target: Target) -> Encoded:
     )
 
 
-def _refuse(request: Request, drops: Drops) -> None:
+def _check(request: Request, drops: Drops) -> None:
+    for name in request.dropped:
+        drops.drop(name)
     if request.sampling.choices > 1:
         drops.refuse("n")
     if request.audio_out is not None or {"audio", "image"} & set(request.modalities):
@@ -97,11 +99,10 @@ def _write_sampling(
     body: dict[str, Any], request: Request, target: Target, drops: Drops, *, thinks: bool
 ) -> None:
     sampling, quirks = request.sampling, target.quirks
-    temperature, top_p, top_k = sampling.temperature, sampling.top_p, sampling.top_k
     if not quirks.takes_sampling:
-        drops.drop_if("temperature", given=None if temperature is None else "given")
-        drops.drop_if("top_p", given=None if top_p is None else "given")
-        drops.drop_if("top_k", given=None if top_k is None else "given")
+        for name in ("temperature", "top_p", "top_k"):
+            if getattr(sampling, name) is not None:
+                drops.drop(name)
     elif thinks:
         _write_thinking_sampling(body, request, drops)
     else:

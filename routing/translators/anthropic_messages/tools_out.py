@@ -72,7 +72,8 @@ def _tool(tool: Tool, *, names: Names, quirks: Quirks, drops: Drops) -> dict[str
         }
         return marks.put(found, tool.cache)
     schema = dict(tool.schema or {"type": "object", "properties": {}})
-    schema.setdefault("type", "object")
+    if schema.get("type") != "object":  # absent, or one of several
+        schema["type"] = "object"
     found["input_schema"] = schema
     if tool.is_strict:
         if quirks.takes_strict and _is_closed(schema):
