@@ -9,21 +9,31 @@ from collections.abc import Iterable
 class Names:
     """Names of tools that a vendor takes, and the way back to the client's."""
 
-    __slots__ = ("_illegal", "_length_max", "_taken", "back")
+    __slots__ = ("_first", "_illegal", "_length_max", "_taken", "back")
 
-    def __init__(self, names: Iterable[str], *, legal: str, length_max: int = 64) -> None:
-        """`legal`: the allowed characters as the inside of a regular expression's class."""
+    def __init__(
+        self, names: Iterable[str], *, legal: str, length_max: int = 64, first: str = ""
+    ) -> None:
+        """`legal`: the allowed characters as the inside of a regular expression's class.
+
+        `first`: those that a name may begin with, `_` among them; "": all that are legal.
+        """
         self._illegal = re.compile(rf"[^{legal}]")
+        self._first = re.compile(rf"[{first or legal}]")
         self._length_max = length_max
         self._taken = frozenset(names)
         self.back: dict[str, str] = {}  # vendor's -> client's, of those that differ
 
     def of(self, name: str) -> str:
         """Return the vendor's name: the same where it is legal, else shortened with a hash."""
-        if len(name) <= self._length_max and name and not self._illegal.search(name):
+        is_legal = self._first.match(name) is not None and not self._illegal.search(name)
+        if len(name) <= self._length_max and is_legal:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        short = f"{self._illegal.sub('_', name)[: self._length_max - 9]}_{digest}"
+        stem = self._illegal.sub("_", name)
+        if stem and not self._first.match(stem):
+            stem = f"_{stem}"
+        short = f"{stem[: self._length_max - 9]}_{digest}"
         self.back[short] = name
         return short
 
