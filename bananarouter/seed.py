@@ -10,7 +10,6 @@ from bananarouter import env
 from billing import ledger
 from billing.models import LedgerAccount
 from routing import channel_import, import_file
-from routing.surfaces import Family
 
 EMAIL = "demo@example.invalid"
 KEY_NAME = "demo"
@@ -26,10 +25,16 @@ CHAT_MODELS = {
     "demo/reasoner": REASONING_PRICES,
 }
 EMBEDDING_MODELS = {"demo/embed": EMBEDDING_PRICES}
+# Models that one wire format alone reaches, so that translation can be seen.
+ALONE = "demo-reasoner"  # the vendor's name of them all
 CHANNELS = {
-    "demo-openai": (Family.OPENAI, "/v1", {**CHAT_MODELS, **EMBEDDING_MODELS}),
-    "demo-anthropic": (Family.ANTHROPIC, "", CHAT_MODELS),
-    "demo-gemini": (Family.GEMINI, "/v1beta", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+    "demo-openai": ("openai-chat", "/v1", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+    "demo-anthropic": ("anthropic-messages", "", CHAT_MODELS),
+    "demo-gemini": ("gemini", "/v1beta", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+    "demo-only-chat": ("openai-chat", "/v1", {"demo/only-chat": REASONING_PRICES}),
+    "demo-only-responses": ("openai-responses", "/v1", {"demo/only-responses": REASONING_PRICES}),
+    "demo-only-messages": ("anthropic-messages", "", {"demo/only-messages": REASONING_PRICES}),
+    "demo-only-gemini": ("gemini", "/v1beta", {"demo/only-gemini": REASONING_PRICES}),
 }
 CONTEXT_TOKENS_MAX = 131_072
 OUTPUT_TOKENS_MAX = 16_384
@@ -96,6 +101,10 @@ def _credit(account: Account) -> None:
         return
 
 
+def _upstream_name(slug: str) -> str:
+    return ALONE if slug.startswith("demo/only-") else slug.replace("/", "-")
+
+
 def _channels(port: int) -> dict[str, object]:
     """Return the demo vendor's channels as `import_channels` reads them."""
     return {
@@ -103,13 +112,15 @@ def _channels(port: int) -> dict[str, object]:
             {
                 "name": name,
                 "vendor": "demo",
-                "protocol": family.value,
+                "protocol": protocol,
                 "base_url": f"http://127.0.0.1:{port}{path}",
                 "api_key": "demo",
                 "models": [
                     {
                         "name": slug,
-                        "upstream_name": slug.replace("/", "-"),
+                        "upstream_name": _upstream_name(slug),
+                        # A chat alone must not be called as Responses.
+                        "quirks": {"speaks_responses": slug != "demo/only-chat"},
                         "prices": prices,
                         "context_tokens_max": CONTEXT_TOKENS_MAX,
                         "output_tokens_max": OUTPUT_TOKENS_MAX,
@@ -117,6 +128,6 @@ def _channels(port: int) -> dict[str, object]:
                     for slug, prices in models.items()
                 ],
             }
-            for name, (family, path, models) in CHANNELS.items()
+            for name, (protocol, path, models) in CHANNELS.items()
         ]
     }

@@ -45,7 +45,6 @@ class Quirks:
     reasoning_stops: bool = True
     # Temperature, top_p and the like are taken (reasoning models of OpenAI refuse them).
     takes_sampling: bool = True
-    seed_field: str = "seed"
     takes_top_k: bool = False  # chat completions of vendors beside OpenAI
     seed_field: str = "seed"  # "": it takes none
     takes_custom_tools: bool = False  # chat completions: tools whose input is any text

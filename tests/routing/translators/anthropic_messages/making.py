@@ -47,7 +47,9 @@ def answering(**fields) -> Answering:
 
 def bill(cost_nusd: int = 317_001, tier: str = "standard", **quantities: int) -> Bill:
     counted = {UnitClass(name): count for name, count in quantities.items()}
-    usage = Usage(quantities=counted or {UnitClass.INPUT: 5, UnitClass.OUTPUT: 7}, service_tier=tier)
+    usage = Usage(
+        quantities=counted or {UnitClass.INPUT: 5, UnitClass.OUTPUT: 7}, service_tier=tier
+    )
     return Bill(usage=usage, cost_nusd=cost_nusd)
 
 
@@ -114,9 +116,7 @@ def body_of(request: Request, **quirks) -> dict[str, Any]:
 
 
 def written(answer: Answer, **fields) -> dict[str, Any]:
-    return json.loads(
-        messages.encode_answer(answer, answering=answering(**fields), bill=bill())
-    )
+    return json.loads(messages.encode_answer(answer, answering=answering(**fields), bill=bill()))
 
 
 def stream_of(events: list[Event], **fields) -> bytes:
