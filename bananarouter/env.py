@@ -1,5 +1,6 @@
 """The only reader of the environment: typed, `*_FILE` secrets, an error on nonsense."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 ROOT = Path(__file__).resolve().parent.parent
 _env = environ.Env()
 VERSIONS_MAX = 9
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def text(name: str, default: str = "") -> str:
@@ -53,6 +56,14 @@ def percents(name: str, default: Mapping[str, int]) -> Mapping[str, int]:
             raise ImproperlyConfigured(f"{name}: {pair!r} is not one of its words = 0 to 100")
         found[word] = int(percent)
     return found
+
+
+def networks(name: str) -> list[Network]:
+    """Read a comma-separated list of networks. Raises: ImproperlyConfigured."""
+    try:
+        return [ipaddress.ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def secret(name: str, *, file: Path | None = None) -> str:

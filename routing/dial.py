@@ -69,7 +69,7 @@ async def dial(
     is_ambiguous, tries = False, 0
     for n, endpoint in enumerate(_with_second_chance(candidates)):
         try:
-            outgoing = composer.compose(endpoint)
+            outgoing = await composer.compose(endpoint)
         except Untranslatable as refused:  # another endpoint may have the words
             error = error or refused.error
             continue

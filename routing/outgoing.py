@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from routing import dialects, tokenizer
+from routing import dialects, fetching, tokenizer
 from routing.catalogue import Endpoint
-from routing.conversation import Request
+from routing.conversation import Audio, Document, Image, Request, Video
 from routing.dialects.base import Demand, Inbound, Outbound
 from routing.errors import Code, RelayError
 from routing.surfaces import Surface
@@ -48,7 +48,7 @@ class Composer:
     output_limit: int | None = None
     _request: Request | None = field(default=None, init=False)
 
-    def compose(self, endpoint: Endpoint) -> Outgoing:
+    async def compose(self, endpoint: Endpoint) -> Outgoing:
         """Return what this endpoint is sent. Raises: Untranslatable."""
         inbound, surface = self.inbound, self.inbound.surface
         speaks = endpoint.serves(surface)
@@ -63,18 +63,19 @@ class Composer:
             )
             return Outgoing(outbound=outbound, surface=surface)
         try:
-            return self._translated(endpoint, surface if speaks else endpoint.wire)
+            return await self._translated(endpoint, surface if speaks else endpoint.wire)
         except RelayError as error:
             raise Untranslatable(error) from error
 
-    def _translated(self, endpoint: Endpoint, wire: Surface) -> Outgoing:
+    async def _translated(self, endpoint: Endpoint, wire: Surface) -> Outgoing:
         if wire not in VENDORS or self.inbound.surface not in CLIENTS:
             raise _WRONG_PROTOCOL
         seal_key = _seal_key(self.account_id)
         if self._request is None:
             self._request = translator.decode_request(self.inbound, seal_key=seal_key)
+        request = await fetching.inline(self._request, _unlinked(endpoint, wire))
         encoded = translator.encode_request(
-            self._request,
+            request,
             wire=wire,
             target=Target(
                 upstream_name=endpoint.upstream_name,
@@ -114,6 +115,15 @@ class Composer:
             prompt_tokens=max(1, tokenizer.of_bytes(self.demand.prompt_bytes)),
             seal_key=seal_key,
         )
+
+
+def _unlinked(endpoint: Endpoint, wire: Surface) -> tuple[type[fetching.Linked], ...]:
+    """Return the kinds of content that this endpoint takes no links to."""
+    if not endpoint.quirks.takes_links:
+        return (Image, Document, Audio, Video)
+    if wire is Surface.CHAT:
+        return (Document, Audio)  # a file has no link there
+    return ()
 
 
 _WRONG_PROTOCOL = RelayError(

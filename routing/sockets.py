@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import cast
 
 # How long one address may keep the next one waiting (RFC 8305, section 5).
@@ -11,9 +12,18 @@ ADDRESSES_MAX = 8
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
 
-async def reach(host: str, port: int) -> socket.socket:
-    """Return a connected socket: addresses race with a small head start (RFC 8305)."""
+MayReach = Callable[[str], bool]  # of an address, as text
+
+
+async def reach(host: str, port: int, *, may_reach: MayReach | None = None) -> socket.socket:
+    """Return a connected socket: addresses race with a small head start (RFC 8305).
+
+    With `may_reach`, every address that the host has now must pass: one that does not refuses
+    the host, and what was checked is what is connected to.
+    """
     addresses = await _addresses(host, port)
+    if may_reach is not None and not all(may_reach(place[0]) for _, place in addresses):
+        raise ConnectionError("an address of the host is not allowed")
     tasks: list[asyncio.Task[socket.socket]] = []
     winner: socket.socket | None = None
     try:

@@ -239,12 +239,18 @@ class Connections:
     """The connections to all vendors of one event loop, inside which it is made."""
 
     def __init__(
-        self, *, tls: ssl.SSLContext, connect_timeout_s: float, idle_s: float = IDLE_S
+        self,
+        *,
+        tls: ssl.SSLContext,
+        connect_timeout_s: float,
+        idle_s: float = IDLE_S,
+        may_reach: sockets.MayReach | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
+        self._may_reach = may_reach
         self._idle: dict[Origin, list[Connection]] = {}
         self._busy: set[Connection] = set()
         self._connecting = 0
@@ -355,7 +361,7 @@ class Connections:
 
     async def _open(self, connection: Connection) -> None:
         is_tls, host, port = connection.origin
-        sock = await sockets.reach(host, port)
+        sock = await sockets.reach(host, port, may_reach=self._may_reach)
         try:
             await self.loop.create_connection(
                 lambda: connection,

@@ -11,7 +11,7 @@ from routing.models import Channel, Endpoint
 pytestmark = pytest.mark.django_db
 
 
-def test_makes_an_account_with_money_a_key_and_three_channels():
+def test_makes_an_account_with_money_a_key_and_channels_of_each_protocol():
     seeded = seed.seed(demo_port=8100)
     account = Account.objects.get()
     assert account.is_demo
@@ -24,8 +24,12 @@ def test_makes_an_account_with_money_a_key_and_three_channels():
         ("demo-openai", "openai-chat", True),
         ("demo-anthropic", "anthropic-messages", True),
         ("demo-gemini", "gemini", True),
+        ("demo-only-chat", "openai-chat", True),
+        ("demo-only-responses", "openai-chat", True),
+        ("demo-only-messages", "anthropic-messages", True),
+        ("demo-only-gemini", "gemini", True),
     }
-    assert Endpoint.objects.count() == 11
+    assert Endpoint.objects.count() == 15
     assert ledger.audit() == []
 
 
