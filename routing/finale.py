@@ -1,12 +1,13 @@
-"""The last bytes of a stream: its end with the bill, or the error that ends it."""
+"""What an answer ends with: the whole of it, a stream's end with the bill, or its error."""
 
 from collections.abc import Iterable
 
 from billing.usage import Usage
-from routing import envelope, errors
+from routing import envelope, errors, vault
 from routing.dial import Dialed
 from routing.errors import RelayError
 from routing.exchange import Exchange
+from routing.streaming import JSON
 from routing.surfaces import Surface
 from routing.translators.base import Bill
 
@@ -16,12 +17,37 @@ def bill(exchange: Exchange) -> Bill:
     return Bill(usage=exchange.usage or Usage(), cost_nusd=exchange.cost_nusd)
 
 
+def remember(dialed: Dialed, exchange: Exchange) -> None:
+    """Keep the seals of an answer for a client that may not send them back."""
+    translator, caller = dialed.outgoing.translator, exchange.caller
+    if translator is not None and caller is not None:
+        vault.keep(caller.account_id, translator.kept())
+
+
+def take_whole(dialed: Dialed) -> None:
+    """Read a whole answer for its translation, before anything is booked for it."""
+    if dialed.outgoing.translator is not None:
+        dialed.outgoing.translator.take_whole(dialed.body)
+
+
+def whole(dialed: Dialed, exchange: Exchange) -> tuple[bytes, str]:
+    """Return a whole answer for the client, and its content type."""
+    translator = dialed.outgoing.translator
+    if translator is not None:
+        remember(dialed, exchange)
+        return translator.whole(bill(exchange)), JSON
+    body = dialed.body
+    if exchange.is_platform:
+        body = envelope.priced_body(body, cost_nusd=exchange.cost_nusd)
+    return body, str(dialed.answer.headers.get("content-type", JSON))
+
+
 def streamed(dialed: Dialed) -> bytes:
     """Return what a vendor sent whole, although a stream was asked for, as the client's stream."""
     translator = dialed.outgoing.translator
     if translator is None:
         return dialed.body
-    translator.take_whole(dialed.body)
+    take_whole(dialed)
     return translator.stream_whole()
 
 
@@ -30,7 +56,10 @@ def ending(dialed: Dialed, exchange: Exchange, *, held: Iterable[bytes], is_whol
     last = b"".join(held)
     translator = dialed.outgoing.translator
     if translator is not None:
-        return last + translator.finish(bill(exchange)) if is_whole else last
+        if not is_whole:
+            return last
+        remember(dialed, exchange)
+        return last + translator.finish(bill(exchange))
     if exchange.is_platform:
         return envelope.priced_events(last, cost_nusd=exchange.cost_nusd)
     return last

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from routing import dialects, fetching, tokenizer
+from routing import dialects, fetching, tokenizer, vault
 from routing.catalogue import Endpoint
 from routing.conversation import Audio, Document, Image, Request, Video
 from routing.dialects.base import Demand, Inbound, Outbound
@@ -72,7 +72,8 @@ class Composer:
             raise _WRONG_PROTOCOL
         seal_key = _seal_key(self.account_id)
         if self._request is None:
-            self._request = translator.decode_request(self.inbound, seal_key=seal_key)
+            decoded = translator.decode_request(self.inbound, seal_key=seal_key)
+            self._request = vault.restore(self.account_id, decoded)
         request = await fetching.inline(self._request, _unlinked(endpoint, wire))
         encoded = translator.encode_request(
             request,

@@ -14,7 +14,6 @@ from routing import (
     admission,
     catalogue,
     dialects,
-    envelope,
     finale,
     limits,
     metering,
@@ -33,7 +32,7 @@ from routing.gateway import Request
 from routing.job import Job
 from routing.limits import Ticket
 from routing.metering import Ending
-from routing.streaming import JSON, Reply, Stream
+from routing.streaming import Reply, Stream
 from routing.surfaces import Surface
 
 FREE = frozenset({Surface.COUNT_TOKENS, Surface.GEMINI_COUNT})
@@ -168,22 +167,13 @@ async def _whole(job: Job) -> Reply | Stream:
         prompt_bytes=job.demand.prompt_bytes,
         is_gone=job.watch.gone,
     )
-    translator = dialed.outgoing.translator
-    if translator is not None:
-        translator.take_whole(dialed.body)
+    finale.take_whole(dialed)
     if not await job.settle(verdict):
         raise admission.unavailable()
     exchange.status = dialed.answer.status
     headers = job.answer_headers()
     headers["x-cost-usd"] = decimal_usd(exchange.cost_nusd)
-    if translator is not None:
-        headers["content-type"] = JSON
-        body = translator.whole(finale.bill(exchange))
-        return Reply(body=body, status=exchange.status, headers=headers)
-    headers["content-type"] = dialed.answer.headers.get("content-type", JSON)
-    body = dialed.body
-    if exchange.is_platform:
-        body = envelope.priced_body(body, cost_nusd=exchange.cost_nusd)
+    body, headers["content-type"] = finale.whole(dialed, exchange)
     return Reply(body=body, status=exchange.status, headers=headers)
 
 

@@ -18,10 +18,11 @@ from routing.conversation import (
 )
 from routing.dialects.base import Inbound
 from routing.errors import RelayError
-from routing.events import Event, ReasoningDelta, ReasoningEnd, ToolStart
+from routing.events import Event, ReasoningDelta, ReasoningEnd, TextDelta, ToolStart
 from routing.surfaces import Surface
-from routing.translators import folding
+from routing.translators import folding, keeping
 from routing.translators.base import Answering, Bill, Encoded, Target
+from routing.translators.keeping import Keeper, Kept
 from routing.translators.registry import CLIENTS, VENDORS
 
 
@@ -55,6 +56,7 @@ class Translator:
         self._is_plain = not (tool_names or seal)
         self._decoder = self._vendor.stream_decoder()
         self._encoder = self._client.stream_encoder(answering)
+        self._keeper = Keeper()
         self._answer: Answer | None = None
 
     @property
@@ -88,6 +90,12 @@ class Translator:
             raise AssertionError("take_whole comes first")
         return self._client.encode_answer(self._answer, answering=self._answering, bill=bill)
 
+    def kept(self) -> dict[str, Kept]:
+        """Return the sealed reasoning that the answer's calls may need again, by their ids."""
+        if self._answer is not None:
+            return keeping.of_answer(self._answer)
+        return self._keeper.kept()
+
     def stream_whole(self) -> bytes:
         """Write the whole answer that was taken as the events of a stream."""
         if self._answer is None:
@@ -95,13 +103,18 @@ class Translator:
         return b"".join(self._encoder.encode(event) for event in folding.unfold(self._answer))
 
     def _write(self, events: Iterable[Event]) -> bytes:
-        encode = self._encoder.encode
-        if self._is_plain:
-            return b"".join([encode(event) for event in events])
-        return b"".join([encode(self._mended(event)) for event in events])
+        written = []
+        for event in events:
+            if type(event) is not TextDelta:
+                event = self._mended(event)  # noqa: PLW2901 - the same event in better words
+                self._keeper.take(event)
+            written.append(self._encoder.encode(event))
+        return b"".join(written)
 
     def _mended(self, event: Event) -> Event:
         """Put the client's name of a tool back, and say whose the seal is."""
+        if self._is_plain:
+            return event
         if isinstance(event, ToolStart):
             return msgspec.structs.replace(event, name=self._name(event.name))
         if self._seal is None or not isinstance(event, (ReasoningDelta, ReasoningEnd)):
