@@ -10,7 +10,7 @@ from routing.errors import Code, RelayError
 from routing.exchange import Exchange
 from routing.gateway import Request
 from routing.streaming import Reply
-from routing.surfaces import Family, Surface
+from routing.surfaces import Surface
 
 PAGE_MAX = 1_000
 GEMINI_PAGE = 50
@@ -126,14 +126,13 @@ def _anthropic(model: Model) -> dict[str, Any]:
 
 
 def _gemini(model: Model) -> dict[str, Any]:
-    native = any(e.channel.family is Family.GEMINI for e in model.endpoints)
-    methods = ["generateContent", "streamGenerateContent", "countTokens"] if native else []
     found: dict[str, Any] = {
         "name": f"models/{model.slug}",
         "baseModelId": model.slug,
         "version": "",
         "displayName": model.name,
-        "supportedGenerationMethods": methods,
+        # By translation every model speaks them.
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     }
     if model.context_tokens_max is not None:
         found["inputTokenLimit"] = model.context_tokens_max
