@@ -213,7 +213,7 @@ async def _fit(
     limit = None
     if terms.bound(prompt=prompt) > budget:
         limit = terms.output_for(budget, prompt=prompt)
-        if not terms.demand.has_output or not wish.may_clamp or limit < OUTPUT_TOKENS_CLAMP_MIN:
+        if not _may_cut(terms.demand, wish) or limit < OUTPUT_TOKENS_CLAMP_MIN:
             if short is None:
                 raise _cap_too_low()
             raise _refusal(short, requested=terms.requested_tokens, affordable=max(limit, 0))
@@ -222,6 +222,10 @@ async def _fit(
     except leases.InsufficientCredit as error:
         raise _refusal(error, requested=terms.requested_tokens, affordable=0) from error
     return Admission(grant=grant, cards=terms.cards, output_limit=limit)
+
+
+def _may_cut(demand: Demand, wish: Wish) -> bool:
+    return demand.has_output and demand.has_limit and wish.may_clamp
 
 
 async def _counted_prompt(inbound: Inbound, demand: Demand) -> int | None:

@@ -28,32 +28,27 @@ def plan(
     come last, in their own order: a guess about health must not refuse what could still work.
     Raises: RelayError that names why nothing is left.
     """
-    if not caller.may_use(model.slug):
-        raise RelayError(
-            code=Code.MODEL_NOT_ALLOWED,
-            message=f"This API key may not use the model {model.slug}.",
-            param="model",
-        )
-    open_to_caller = [e for e in model.endpoints if _is_open_to(caller, e)]
-    if not open_to_caller:
-        raise _closed(model, caller)
+    open_to_caller = _open(model, caller)
     able = sorted(
         (e for e in open_to_caller if surface.is_generation or e.serves(surface)),
         key=lambda e: not e.serves(surface),
     )
     if not able:
-        raise _wrong_protocol(model, open_to_caller)
-    moment = at or dt.datetime.now(dt.UTC)
-    priced = [e for e in able if _is_priced(e, moment)]
-    if not priced:
-        raise RelayError(
-            code=Code.UNPRICED,
-            message=f"The model {model.slug} has no price yet, so it is not served.",
-            param="model",
-        )
+        raise wrong_protocol(model, open_to_caller)
+    priced = _priced(model, able, at)
     if is_healthy is None or len(priced) == 1:
         return tuple(priced)
     return tuple(sorted(priced, key=lambda e: not is_healthy(e)))
+
+
+def reachable(
+    model: Model, *, caller: Caller, at: dt.datetime | None = None
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that this caller may use, whatever they speak; at least one.
+
+    Raises: RelayError that names why nothing is left.
+    """
+    return tuple(_priced(model, _open(model, caller), at))
 
 
 def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -> bool:
@@ -62,6 +57,31 @@ def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -
     return caller.may_use(model.slug) and any(
         _is_open_to(caller, e) and _is_priced(e, moment) for e in model.endpoints
     )
+
+
+def _open(model: Model, caller: Caller) -> list[Endpoint]:
+    if not caller.may_use(model.slug):
+        raise RelayError(
+            code=Code.MODEL_NOT_ALLOWED,
+            message=f"This API key may not use the model {model.slug}.",
+            param="model",
+        )
+    found = [e for e in model.endpoints if _is_open_to(caller, e)]
+    if not found:
+        raise _closed(model, caller)
+    return found
+
+
+def _priced(model: Model, endpoints: list[Endpoint], at: dt.datetime | None) -> list[Endpoint]:
+    moment = at or dt.datetime.now(dt.UTC)
+    priced = [e for e in endpoints if _is_priced(e, moment)]
+    if not priced:
+        raise RelayError(
+            code=Code.UNPRICED,
+            message=f"The model {model.slug} has no price yet, so it is not served.",
+            param="model",
+        )
+    return priced
 
 
 def _is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
@@ -91,7 +111,8 @@ def _closed(model: Model, caller: Caller) -> RelayError:
     )
 
 
-def _wrong_protocol(model: Model, endpoints: Iterable[Endpoint]) -> RelayError:
+def wrong_protocol(model: Model, endpoints: Iterable[Endpoint]) -> RelayError:
+    """Say in which protocols a model is served."""
     spoken = ", ".join(sorted({e.channel.family.value for e in endpoints}))
     return RelayError(
         code=Code.WRONG_PROTOCOL,

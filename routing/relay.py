@@ -7,22 +7,26 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from accounts.keys import Caller
 from billing import bank
 from billing.money import decimal_usd
 from routing import (
     abandoned,
     admission,
     catalogue,
+    counting,
     dialects,
     finale,
     limits,
     metering,
     planner,
+    side_plans,
 )
 from routing import body as bodies
 from routing.admission import Wish
 from routing.body import ClientGone
 from routing.catalogue import Endpoint, Model
+from routing.deadline import Deadline
 from routing.dial import Dialed
 from routing.dialects.base import Inbound, PathParts
 from routing.errors import Code, RelayError
@@ -33,9 +37,6 @@ from routing.job import Job
 from routing.limits import Ticket
 from routing.metering import Ending
 from routing.streaming import Reply, Stream
-from routing.surfaces import Surface
-
-FREE = frozenset({Surface.COUNT_TOKENS, Surface.GEMINI_COUNT})
 
 
 async def run(exchange: Exchange, *, request: Request, path: PathParts) -> Reply | Stream:
@@ -104,9 +105,7 @@ def _plan(exchange: Exchange, inbound: Inbound) -> tuple[Endpoint, ...]:
     refusal: RelayError | None = None
     for name in (inbound.model, *inbound.fallbacks):
         try:
-            found += planner.plan(
-                _model(name), caller=caller, surface=exchange.surface, at=exchange.created_at
-            )
+            found += _endpoints(exchange, _model(name), caller)
         except RelayError as error:
             refusal = refusal or error
     if not found and refusal is not None:
@@ -114,11 +113,20 @@ def _plan(exchange: Exchange, inbound: Inbound) -> tuple[Endpoint, ...]:
     return tuple({endpoint.slug: endpoint for endpoint in found}.values())
 
 
+def _endpoints(exchange: Exchange, model: Model, caller: Caller) -> tuple[Endpoint, ...]:
+    surface, at = exchange.surface, exchange.created_at
+    if surface in side_plans.SURFACES:
+        return side_plans.plan(model, caller=caller, surface=surface, at=at)
+    return planner.plan(model, caller=caller, surface=surface, at=at)
+
+
 async def _run(job: Job) -> Reply | Stream:
     """Admit and deliver. A stream's own flow closes the job, everything else is closed here."""
     response: Reply | Stream | None = None
     try:
-        if job.exchange.surface not in FREE:
+        if job.exchange.surface in side_plans.COUNTS:
+            response = await _count(job)
+        else:
             job.admission = await admission.admit(
                 job.exchange,
                 inbound=job.inbound,
@@ -127,7 +135,7 @@ async def _run(job: Job) -> Reply | Stream:
                 wish=Wish.of(job.headers),
             )
             job.open_charge(job.admission.grant)
-        response = await (_stream(job) if job.inbound.is_stream else _whole(job))
+            response = await (_stream(job) if job.inbound.is_stream else _whole(job))
     except Exception:  # a bug of ours, too, must leave no hold behind
         await job.void(Ending.FAILED_BEFORE_OUTPUT)
         raise
@@ -148,7 +156,32 @@ async def _run(job: Job) -> Reply | Stream:
     return response
 
 
-async def _whole(job: Job) -> Reply | Stream:
+async def _count(job: Job) -> Reply:
+    """Count tokens as the vendor does, or here where it does not; free of charge."""
+    surface, family = job.exchange.surface, job.endpoints[0].channel.family
+    own = tuple(e for e in job.endpoints if counting.is_counted_by(e, surface))
+    if own:
+        job.endpoints = own
+        try:
+            with Deadline(counting.VENDOR_COUNT_S):
+                reply = await _whole(job)
+        except TimeoutError:
+            pass
+        except RelayError as error:
+            if not counting.may_estimate(error):
+                raise
+        else:
+            reply.headers["x-token-count"] = counting.VENDOR
+            return reply
+    counted = await counting.tokens(job.inbound, family)
+    job.exchange.note_first_byte()
+    job.exchange.status = 200
+    headers = {"content-type": "application/json", "x-token-count": counting.ESTIMATE}
+    headers |= {"x-cost-usd": decimal_usd(0), **job.answer_headers()}
+    return Reply(body=counting.body(surface, counted), status=200, headers=headers)
+
+
+async def _whole(job: Job) -> Reply:
     """Answer with the vendor's own bytes, once the charge is settled."""
     # The vendor bills a whole answer even if nobody waits for it: it is read to its end.
     job.watch.drain()

@@ -17,6 +17,8 @@ class Surface(enum.StrEnum):
     CHAT = "chat"
     COMPLETIONS = "completions"  # legacy
     RESPONSES = "responses"
+    INPUT_TOKENS = "input_tokens"
+    COMPACT = "compact"
     EMBEDDINGS = "embeddings"
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
@@ -42,6 +44,8 @@ FAMILY = {
     Surface.CHAT: Family.OPENAI,
     Surface.COMPLETIONS: Family.OPENAI,
     Surface.RESPONSES: Family.OPENAI,
+    Surface.INPUT_TOKENS: Family.OPENAI,
+    Surface.COMPACT: Family.OPENAI,
     Surface.EMBEDDINGS: Family.OPENAI,
     Surface.MODELS: Family.OPENAI,
     Surface.PLATFORM: Family.OPENAI,

@@ -12,6 +12,8 @@ RELAYED = {
     "messages": messages.Messages,
     "messages/count_tokens": messages.CountTokens,
     "responses": responses.Responses,
+    "responses/input_tokens": responses.InputTokens,
+    "responses/compact": responses.Compact,
     "embeddings": embeddings.Embeddings,
 }
 urlpatterns: list[URLPattern] = [

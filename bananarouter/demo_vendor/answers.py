@@ -118,6 +118,12 @@ class Answer:
 _cache = tokens.PromptCache()
 
 
+def prompt_tokens(prompt: Prompt, text_tokens: int | None = None) -> int:
+    """Count a prompt with what chat templates add to each message and before the answer."""
+    counted = tokens.count(prompt.text) if text_tokens is None else text_tokens
+    return counted + 4 * prompt.messages + 3
+
+
 def compose(prompt: Prompt, plan: mischief.Plan) -> Answer:
     """Answer a prompt; the same prompt always gets the same text."""
     encoded = tokens.encode(prompt.text)
@@ -144,8 +150,7 @@ def compose(prompt: Prompt, plan: mischief.Plan) -> Answer:
         text=tuple(text),
         calls=calls,
         finish=finish,
-        # What chat templates add to each message and before the answer.
-        prompt_tokens=len(encoded) + 4 * prompt.messages + 3,
+        prompt_tokens=prompt_tokens(prompt, len(encoded)),
         cached_tokens=_cache.read(encoded),
         call_tokens=call_tokens,
     )

@@ -1,19 +1,25 @@
 """OpenAI's responses: what goes in, what comes out."""
 
+import base64
+import hashlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from bananarouter.demo_vendor import answers, beats, mischief, openai_chat
+from bananarouter.demo_vendor import answers, beats, mischief, openai_chat, tokens
 
 error = openai_chat.error
 
 
-def read(body: dict[str, Any]) -> answers.Prompt:
-    """Understand a request."""
+def _items(body: dict[str, Any]) -> list[dict[str, Any]]:
     given = body.get("input") or ""
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    items = [item for item in items if isinstance(item, dict)]
+    return [item for item in items if isinstance(item, dict)]
+
+
+def read(body: dict[str, Any]) -> answers.Prompt:
+    """Understand a request."""
+    items = _items(body)
     users = [item for item in items if item.get("role") == "user"]
     after = items[-1] if items else {}
     is_result = after.get("type") == "function_call_output"
@@ -130,13 +136,40 @@ def whole(
     return found
 
 
+def compacted(body: dict[str, Any], prompt: answers.Prompt) -> dict[str, Any]:
+    """Return a conversation made shorter: the user's words, and a seal for the rest."""
+    digest = hashlib.sha256(prompt.text.encode("utf-8", "replace"))
+    seal = base64.b64encode(digest.digest()).decode()
+    kept = [
+        {"id": f"msg_demo{number}", "type": "message", "status": "completed", "role": "user",
+         "content": [{"type": "input_text", "text": beats.text_of(item.get("content"))}]}
+        for number, item in enumerate(_items(body)) if item.get("role") == "user"
+    ]  # fmt: skip
+    ending = {"id": f"cmp_demo{digest.hexdigest()[:20]}", "type": "compaction",
+              "encrypted_content": seal}  # fmt: skip
+    read_tokens, written = answers.prompt_tokens(prompt), tokens.count(seal)
+    return {
+        "id": f"resp_demo{digest.hexdigest()[-24:]}",
+        "object": "response.compaction",
+        "created_at": int(time.time()),
+        "output": [*kept, ending],
+        "usage": {
+            "input_tokens": read_tokens,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": written,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": read_tokens + written,
+        },
+    }
+
+
 def events(
     body: dict[str, Any], prompt: answers.Prompt, answer: answers.Answer, plan: mischief.Plan
 ) -> Iterator[beats.Beat]:
     """Yield the stream's events with their sequence numbers."""
-    for number, (name, value, tokens) in enumerate(_steps(body, prompt, answer, plan)):
+    for number, (name, value, size) in enumerate(_steps(body, prompt, answer, plan)):
         yield beats.named_event(
-            name, {"type": name, **value, "sequence_number": number}, tokens=tokens
+            name, {"type": name, **value, "sequence_number": number}, tokens=size
         )
 
 

@@ -20,7 +20,6 @@ from bananarouter.demo_vendor import (
     mischief,
     openai_chat,
     openai_responses,
-    tokens,
 )
 
 BODY_BYTES_MAX = 64 << 20
@@ -74,6 +73,8 @@ def application() -> web.Application:
     app.router.add_get("/v1/models", _models)
     app.router.add_post("/v1/chat/completions", _guarded(CHAT, _chat))
     app.router.add_post("/v1/responses", _guarded(RESPONSES, _responses))
+    app.router.add_post("/v1/responses/input_tokens", _guarded(RESPONSES, _input_tokens))
+    app.router.add_post("/v1/responses/compact", _guarded(RESPONSES, _compact))
     app.router.add_post("/v1/embeddings", _guarded(CHAT, _embeddings))
     app.router.add_post("/v1/messages", _guarded(MESSAGES, _messages))
     app.router.add_post("/v1/messages/count_tokens", _guarded(MESSAGES, _count_tokens))
@@ -137,9 +138,20 @@ async def _embeddings(_request: web.Request, body: dict[str, Any]) -> web.Stream
 
 
 async def _count_tokens(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-    prompt = anthropic_messages.read(body)
-    counted = tokens.count(prompt.text) + 4 * prompt.messages + 3
+    counted = answers.prompt_tokens(anthropic_messages.read(body))
     return web.json_response({"input_tokens": counted}, headers=LABELED)
+
+
+async def _input_tokens(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    counted = answers.prompt_tokens(openai_responses.read(body))
+    told = {"object": "response.input_tokens", "input_tokens": counted}
+    return web.json_response(told, headers=LABELED)
+
+
+async def _compact(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    prompt = openai_responses.read(body)
+    _raise_planned(mischief.read(prompt.latest))
+    return web.json_response(openai_responses.compacted(body, prompt), headers=LABELED)
 
 
 async def _gemini(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -153,7 +165,7 @@ async def _gemini(request: web.Request, body: dict[str, Any]) -> web.StreamRespo
         prompt = gemini_generate.read(
             body.get("generateContentRequest") or body, model=model, is_stream=False
         )
-        counted = tokens.count(prompt.text) + 4 * prompt.messages + 3
+        counted = answers.prompt_tokens(prompt)
         return web.json_response({"totalTokens": counted}, headers=LABELED)
     if verb not in {"generateContent", "streamGenerateContent"}:
         raise Refused(404)

@@ -22,6 +22,8 @@ SURFACES: dict[str, Words] = {
     Surface.CHAT: "OpenAI Chat Completions",
     Surface.COMPLETIONS: "OpenAI Completions",
     Surface.RESPONSES: "OpenAI Responses",
+    Surface.INPUT_TOKENS: "OpenAI Responses input_tokens",
+    Surface.COMPACT: "OpenAI Responses compact",
     Surface.EMBEDDINGS: "OpenAI Embeddings",
     Surface.MESSAGES: "Anthropic Messages",
     Surface.COUNT_TOKENS: "Anthropic count_tokens",

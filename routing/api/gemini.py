@@ -34,7 +34,7 @@ class StreamGenerate(_GeminiView):
 
 
 class Count(_GeminiView):
-    """Gemini's token count: the vendor's own, free of charge."""
+    """Gemini's token count: the vendor's own or an estimate, free of charge."""
 
     surface = Surface.GEMINI_COUNT
 

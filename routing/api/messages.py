@@ -11,6 +11,6 @@ class Messages(RelayView):
 
 
 class CountTokens(RelayView):
-    """Anthropic's token count: the vendor's own, free of charge."""
+    """Anthropic's token count: the vendor's own or an estimate, free of charge."""
 
     surface = Surface.COUNT_TOKENS

@@ -17,6 +17,8 @@ _DIALECTS: Mapping[Surface, Dialect] = {
     Surface.CHAT: openai_chat,
     Surface.COMPLETIONS: openai_completions,
     Surface.RESPONSES: openai_responses,
+    Surface.INPUT_TOKENS: openai_responses,
+    Surface.COMPACT: openai_responses,
     Surface.EMBEDDINGS: openai_embeddings,
     Surface.MESSAGES: anthropic_messages,
     Surface.COUNT_TOKENS: anthropic_messages,

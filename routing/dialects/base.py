@@ -27,6 +27,11 @@ class Quirks:
     # Bounds of what the body does not show: hidden preamble, one image, one page of a document.
     preamble_tokens_max: int = 1_000
     image_tokens_max: int = 20_000
+    # Operations beside generation that the vendor has, by its family.
+    has_input_tokens: bool = False  # OpenAI: responses/input_tokens
+    has_count_tokens: bool = False  # Anthropic: messages/count_tokens
+    has_gemini_count: bool = True  # Gemini: countTokens
+    has_compact: bool = False  # OpenAI: responses/compact
     # Azure's deployments name their own model in the path; "" elsewhere.
     extra_query: str = ""
 
@@ -130,6 +135,7 @@ class Demand:
     fees: Mapping[UnitClass, int] = field(default_factory=dict)  # searches, images ...
     service_tier: str = "standard"
     has_output: bool = True  # False for embeddings and counts
+    has_limit: bool = True  # False: no field of the operation caps its output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""OpenAI's Responses, stateless, native (pure)."""
+"""OpenAI's Responses, stateless, with its counts and compaction, native (pure)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -69,9 +69,14 @@ _SEARCHES: Final = frozenset(
     }
 )
 
+_PATHS: Final[Mapping[Surface, str]] = {
+    Surface.INPUT_TOKENS: "responses/input_tokens",
+    Surface.COMPACT: "responses/compact",
+}
+
 
 def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: PathParts) -> Inbound:
-    """Read a Responses request. Raises: RelayError (400) naming the wrong field."""
+    """Read a request of Responses, its count or compaction. Raises: RelayError (400)."""
     del path  # the body says it all
     document = jsonedit.read(raw)
     body = document.value
@@ -81,13 +86,14 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
     fields.refuse_set(body, _HANDLE_FIELDS)
     openai.refuse_cache_handles(body)
     fields.text(body, "instructions")
-    _read_input(body.get("input"), tally)
+    if surface is not Surface.INPUT_TOKENS or body.get("input") is not None:
+        _read_input(body.get("input"), tally)  # a count of tools and instructions needs none
     openai.read_tools(fields.array(body, "tools"), "tools", tally, _read_tool)
     _limit_searches(tally, fields.integer(body, "max_tool_calls"))
     return Inbound(
         surface=surface,
         model=model,
-        is_stream=fields.flag(body, "stream"),
+        is_stream=surface is Surface.RESPONSES and fields.flag(body, "stream"),
         document=document,
         content=tally.content(),
         headers=openai.forwarded_headers(headers),
@@ -96,13 +102,16 @@ def decode(*, surface: Surface, raw: bytes, headers: Mapping[str, str], path: Pa
 
 def demand(inbound: Inbound) -> Demand:
     """Tell the most that the request may use. Raises: RelayError (400)."""
+    has_limit = inbound.surface is Surface.RESPONSES
     return Demand(
         prompt_bytes=len(inbound.raw) - inbound.content.inline_bytes,
         images=inbound.content.images,
         has_remote_content=inbound.content.has_remote,
-        output_tokens=fields.integer(inbound.body, "max_output_tokens"),
+        output_tokens=fields.integer(inbound.body, "max_output_tokens") if has_limit else None,
         fees=inbound.content.fees,
         service_tier=service_tier(inbound.body.get("service_tier")),
+        has_output=inbound.surface is not Surface.INPUT_TOKENS,
+        has_limit=has_limit,
     )
 
 
@@ -116,6 +125,9 @@ def encode(
 ) -> Outbound:
     """Make the vendor's request: the caller's bytes with the listed edits and no others."""
     changes: dict[jsonedit.Path, Any] = {("model",): upstream_name}
+    if inbound.surface is not Surface.RESPONSES:
+        # These take fewer fields: nothing is stored, no output is capped, nobody is named.
+        return openai.outbound(inbound, _PATHS[inbound.surface], changes, quirks, account_tag="")
     if quirks.forces_store_false and inbound.body.get("store") is not False:
         changes[("store",)] = False
     if output_limit is not None:

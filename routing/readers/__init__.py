@@ -16,6 +16,8 @@ _READERS: Mapping[Surface, Callable[[Expectation], Reader]] = {
     Surface.CHAT: openai_chat.ChatReader,
     Surface.COMPLETIONS: openai_chat.ChatReader,  # `text` where chats have a message
     Surface.RESPONSES: openai_responses.ResponsesReader,
+    Surface.INPUT_TOKENS: openai_responses.InputTokensReader,
+    Surface.COMPACT: openai_responses.ResponsesReader,
     Surface.EMBEDDINGS: openai_embeddings.EmbeddingsReader,
     Surface.MESSAGES: anthropic_messages.MessagesReader,
     Surface.COUNT_TOKENS: anthropic_messages.CountTokensReader,

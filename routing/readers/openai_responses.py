@@ -7,7 +7,7 @@ from typing import Any
 from billing.usage import UnitClass, Usage
 from routing.conversation import FinishReason
 from routing.readers import counts, openai_usage
-from routing.readers.answer import AnswerReader, dicts, mapping, strings, word
+from routing.readers.answer import AnswerReader, FreeReader, dicts, mapping, strings, word
 from routing.readers.base import Expectation, Flag, Step
 from routing.surfaces import Family
 
@@ -181,3 +181,13 @@ def _with(usage: Usage, unit_class: UnitClass, quantity: int) -> Usage:
         service_tier=usage.service_tier,
         raw=usage.raw,
     )
+
+
+class InputTokensReader(FreeReader):
+    """Reads `responses/input_tokens`."""
+
+    __slots__ = ()
+    family = Family.OPENAI
+
+    def _is_error(self, document: dict[str, Any]) -> bool:
+        return "input_tokens" not in document

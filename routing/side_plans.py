@@ -1,0 +1,55 @@
+"""Which endpoints to try for the operations beside generation: counts, embeddings, compaction."""
+
+import datetime as dt
+
+from accounts.keys import Caller
+from routing import planner, vendor_files
+from routing.catalogue import Endpoint, Model
+from routing.errors import Code, RelayError
+from routing.surfaces import Family, Surface
+
+COUNTS = frozenset({Surface.COUNT_TOKENS, Surface.INPUT_TOKENS, Surface.GEMINI_COUNT})
+EMBEDDINGS = frozenset({Surface.EMBEDDINGS, Surface.GEMINI_EMBED, Surface.GEMINI_BATCH_EMBED})
+SURFACES = COUNTS | {Surface.COMPACT}
+
+
+def plan(
+    model: Model, *, caller: Caller, surface: Surface, at: dt.datetime
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that may serve this caller, best first; at least one.
+
+    Raises: RelayError that names why nothing is left.
+    """
+    endpoints = planner.reachable(model, caller=caller, at=at)
+    if surface in EMBEDDINGS:
+        return _embedding(model, endpoints, surface.family)
+    if surface is Surface.COMPACT:
+        return _compacting(model, endpoints)
+    return endpoints  # every model's tokens can be counted, by its vendor or here
+
+
+def _embedding(
+    model: Model, endpoints: tuple[Endpoint, ...], family: Family
+) -> tuple[Endpoint, ...]:
+    """Those that speak the caller's protocol, then those into which it is translated."""
+    able = [e for e in endpoints if e.channel.family is not Family.ANTHROPIC]
+    if not able:
+        raise planner.wrong_protocol(model, endpoints)
+    return tuple(sorted(able, key=lambda e: e.channel.family is not family))
+
+
+def _compacting(model: Model, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    able = tuple(
+        e
+        for e in endpoints
+        if e.channel.family is Family.OPENAI and e.channel.vendor.quirks.has_compact
+    )
+    if able:
+        return able
+    offering = sorted(v.name for v in vendor_files.all_vendors().values() if v.quirks.has_compact)
+    raise RelayError(
+        code=Code.WRONG_PROTOCOL,
+        message=f"The vendors of the model {model.slug} cannot compact a conversation: that is "
+        f"offered by {', '.join(offering)}. Choose a model of theirs, or shorten the input.",
+        param="model",
+    )
