@@ -204,8 +204,8 @@ def _text_steps(answer: answers.Answer, index: int) -> Iterator[Step]:
     place = {"item_id": item["id"], "output_index": index, "content_index": 0}
     part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     yield "response.content_part.added", {**place, "part": part}, 0
-    for text, tokens in beats.groups(answer.text, 1):
-        yield "response.output_text.delta", {**place, "delta": text, "logprobs": []}, tokens
+    for text, size in beats.groups(answer.text, 1):
+        yield "response.output_text.delta", {**place, "delta": text, "logprobs": []}, size
     text = "".join(answer.text)
     yield "response.output_text.done", {**place, "text": text, "logprobs": []}, 0
     yield "response.content_part.done", {**place, "part": {**part, "text": text}}, 0
