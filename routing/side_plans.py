@@ -8,6 +8,8 @@ from routing.catalogue import Endpoint, Model
 from routing.errors import Code, RelayError
 from routing.surfaces import Family, Surface
 
+OWN_SERVER = "operator"  # the jurisdiction of what runs on the operator's own machines
+
 COUNTS = frozenset({Surface.COUNT_TOKENS, Surface.INPUT_TOKENS, Surface.GEMINI_COUNT})
 EMBEDDINGS = frozenset({Surface.EMBEDDINGS, Surface.GEMINI_EMBED, Surface.GEMINI_BATCH_EMBED})
 SURFACES = COUNTS | {Surface.COMPACT}
@@ -46,7 +48,11 @@ def _compacting(model: Model, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint
     )
     if able:
         return able
-    offering = sorted(v.name for v in vendor_files.all_vendors().values() if v.quirks.has_compact)
+    offering = sorted(
+        vendor.name
+        for vendor in vendor_files.all_vendors().values()
+        if vendor.quirks.has_compact and vendor.jurisdiction != OWN_SERVER
+    )
     raise RelayError(
         code=Code.WRONG_PROTOCOL,
         message=f"The vendors of the model {model.slug} cannot compact a conversation: that is "

@@ -141,6 +141,27 @@ class OpenAI:
         assert call.type == "function_call"
         assert json.loads(call.arguments) == {"city": "Rome", "days": 1}
 
+    def test_input_tokens_are_counted(self, sdk, place):
+        options = {"model": place.fast, "input": "How many tokens are these?",
+                   "instructions": "Be brief."}  # fmt: skip
+        counted = sdk.responses.input_tokens.count(**options)
+        answer = sdk.responses.create(**options, max_output_tokens=5, store=False)
+        assert counted.object == "response.input_tokens"
+        assert counted.input_tokens == answer.usage.input_tokens
+
+    def test_a_conversation_is_compacted_and_goes_on(self, sdk, place):
+        before = [{"role": "user", "content": f"Remember me {QUICK}"},
+                  {"role": "assistant", "content": "A long story. " * 50}]  # fmt: skip
+        compacted = sdk.responses.compact(model=place.fast, input=before)
+        assert compacted.object == "response.compaction"
+        assert [item.type for item in compacted.output] == ["message", "compaction"]
+        assert compacted.usage.input_tokens > 150
+        kept = [item.to_dict() for item in compacted.output]
+        answer = sdk.responses.create(
+            model=place.fast, input=[*kept, {"role": "user", "content": QUICK}], store=False
+        )
+        assert answer.usage.input_tokens < compacted.usage.input_tokens
+
     def test_embeddings_are_vectors_of_length_one(self, sdk, place):
         answer = sdk.embeddings.create(model=place.embed, input=["a", "b"], dimensions=64)
         assert [len(item.embedding) for item in answer.data] == [64, 64]

@@ -101,6 +101,7 @@ GEMINI_COUNT = Protocol(
     body={"contents": [{"parts": [{"text": "hi"}]}]},
 )  # fmt: skip
 GENERATIONS = (CHAT, MESSAGES, GENERATE)
+COUNTS = (COUNT, GEMINI_COUNT)
 ALL = (CHAT, RESPONSES, EMBEDDINGS, MESSAGES, COUNT, GENERATE, GEMINI_COUNT)
 
 

@@ -151,7 +151,7 @@ class Run:
 
     async def same_bill(self, session, case, headers):
         usage, searches = last_usage(case)
-        if case["protocol"].endswith("count-tokens"):
+        if case["protocol"].endswith(("count-tokens", "input-tokens")):
             expected = 0
         elif not usage:
             return  # estimated: tested at the readers

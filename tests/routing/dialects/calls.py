@@ -12,6 +12,8 @@ from routing.surfaces import Surface
 MINIMAL = {
     Surface.CHAT: {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     Surface.RESPONSES: {"model": "m", "input": "Hi"},
+    Surface.INPUT_TOKENS: {"model": "m", "input": "Hi"},
+    Surface.COMPACT: {"model": "m", "input": "Hi"},
     Surface.EMBEDDINGS: {"model": "m", "input": "Hi"},
     Surface.MESSAGES: {
         "model": "m",

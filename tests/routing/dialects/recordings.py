@@ -17,6 +17,7 @@ _is_ci = os.environ.get("CI") == "true"  # noqa: TID251 - CI must not skip the r
 SURFACES = {
     "openai-chat": Surface.CHAT,
     "openai-responses": Surface.RESPONSES,
+    "openai-input-tokens": Surface.INPUT_TOKENS,
     "openai-embeddings": Surface.EMBEDDINGS,
     "anthropic-messages": Surface.MESSAGES,
     "anthropic-count-tokens": Surface.COUNT_TOKENS,

@@ -134,3 +134,39 @@ def test_a_clamped_limit_and_the_accounts_tag():
     }
     assert outbound.path == "responses"
     assert inbound.is_stream
+
+
+@pytest.mark.parametrize("surface", [Surface.INPUT_TOKENS, Surface.COMPACT])
+def test_counts_and_compactions_are_sent_with_the_models_name_as_their_only_edit(surface):
+    inbound = calls.decode(surface, instructions="Be brief.", stream=True)
+    outbound = calls.encode(
+        inbound, tag="t", account_field="safety_identifier", forces_store_false=True
+    )
+    assert json.loads(outbound.body) == {
+        "model": "up",
+        "input": "Hi",
+        "instructions": "Be brief.",
+        "stream": True,
+    }
+    assert outbound.path == f"responses/{surface.value}"
+    assert not inbound.is_stream
+
+
+def test_a_count_needs_no_input_but_a_compaction_does():
+    assert not calls.demand(Surface.INPUT_TOKENS, input=None).has_output
+    assert calls.refusal(Surface.COMPACT, input=None).param == "input"
+
+
+def test_a_compaction_has_output_that_no_field_limits():
+    demand = calls.demand(Surface.COMPACT, max_output_tokens=5)
+    assert demand.has_output
+    assert not demand.has_limit
+    assert demand.output_tokens is None
+    assert calls.demand(RESPONSES, max_output_tokens=5).has_limit
+
+
+@pytest.mark.parametrize("surface", [Surface.INPUT_TOKENS, Surface.COMPACT])
+@pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
+def test_counts_and_compactions_are_stateless(surface, name):
+    error = calls.refusal(surface, **{name: "resp_1"})
+    assert (error.code, error.param) == (Code.VENDOR_HANDLE, name)

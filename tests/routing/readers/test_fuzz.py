@@ -16,6 +16,8 @@ from tests.routing.readers import wire
 SURFACES = [
     Surface.CHAT,
     Surface.RESPONSES,
+    Surface.INPUT_TOKENS,
+    Surface.COMPACT,
     Surface.EMBEDDINGS,
     Surface.MESSAGES,
     Surface.COUNT_TOKENS,

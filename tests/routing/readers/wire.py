@@ -21,6 +21,7 @@ from routing.surfaces import Surface
 SURFACES = {
     "chat/completions": Surface.CHAT,
     "responses": Surface.RESPONSES,
+    "responses/input_tokens": Surface.INPUT_TOKENS,
     "embeddings": Surface.EMBEDDINGS,
     "messages": Surface.MESSAGES,
     "messages/count_tokens": Surface.COUNT_TOKENS,
