@@ -55,6 +55,7 @@ class Delivered:
     """What went to the client so far; the relay counts it."""
 
     prompt_bytes: int
+    prompt_tokens: int | None = None  # where somebody counted them
     tokens: int = 0
 
 
@@ -137,10 +138,11 @@ def stream(
 
 
 def whole(
-    *, reader: Reader, card: RateCard | None, hold_nusd: int, prompt_bytes: int, is_gone: bool
-) -> Verdict:
+    *, reader: Reader, card: RateCard | None, hold_nusd: int, prompt_bytes: int, is_gone: bool,
+    prompt_tokens: int | None = None,
+) -> Verdict:  # fmt: skip
     """Judge an answer that is no stream."""
-    delivered = Delivered(prompt_bytes=prompt_bytes)
+    delivered = Delivered(prompt_bytes=prompt_bytes, prompt_tokens=prompt_tokens)
     if reader.usage is None:
         delivered.tokens = tokenizer.count(reader.take_text())
     return stream(
@@ -212,11 +214,14 @@ def delivered_usage(early: Usage | None, delivered: Delivered) -> Usage:
     """Estimate the usage of what was delivered.
 
     The vendor's numbers so far are taken where they say more: Anthropic tells the input at the
-    start, others the output as it grows. A prompt is else counted by its bytes.
+    start, others the output as it grows. A prompt that nobody counted is its bytes.
     """
     quantities = dict(early.quantities) if early else {}
     if early is None or not early.prompt_tokens:
-        quantities[UnitClass.INPUT] = tokenizer.of_bytes(delivered.prompt_bytes)
+        counted = delivered.prompt_tokens
+        quantities[UnitClass.INPUT] = (
+            tokenizer.of_bytes(delivered.prompt_bytes) if counted is None else counted
+        )
     told = early.completion_tokens if early else 0
     if delivered.tokens > told:
         visible = quantities.get(UnitClass.OUTPUT, 0)

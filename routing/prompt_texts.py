@@ -51,6 +51,7 @@ class Prompt:
     messages: int
     tools: int
     other_tokens: int  # media, and what came as token numbers
+    is_answered: bool  # False: it is embedded
 
     def read_by(self, family: Family) -> tuple[tuple[str, ...], int]:
         """Return the texts that a family's models read, and the tokens of everything else."""
@@ -59,7 +60,7 @@ class Prompt:
             self.other_tokens
             + self.messages * framing.message
             + self.tools * framing.tool
-            + framing.answer
+            + self.is_answered * framing.answer
         )
         tokens += framing.tools if self.tools else 0
         if not framing.reads_schema:
@@ -77,6 +78,7 @@ def of(surface: Surface, body: Mapping[str, Any]) -> Prompt:
         messages=found.message_count,
         tools=found.tool_count,
         other_tokens=found.other_tokens,
+        is_answered=surface in ANSWERED,
     )
 
 
@@ -266,6 +268,7 @@ def _batch_embed(found: _Gatherer, body: Mapping[str, Any]) -> None:
         _embed(found, request)
 
 
+ANSWERED: Final = frozenset({Surface.COUNT_TOKENS, Surface.INPUT_TOKENS, Surface.GEMINI_COUNT})
 _GATHERERS: Final[Mapping[Surface, Callable[[_Gatherer, Mapping[str, Any]], None]]] = {
     Surface.COUNT_TOKENS: _anthropic,
     Surface.INPUT_TOKENS: _responses,

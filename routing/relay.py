@@ -36,6 +36,7 @@ from routing.gateway import Request
 from routing.job import Job
 from routing.limits import Ticket
 from routing.metering import Ending
+from routing.readers.base import Reader
 from routing.streaming import Reply, Stream
 
 
@@ -199,6 +200,7 @@ async def _whole(job: Job) -> Reply:
         hold_nusd=job.charge.hold_nusd if job.charge else 0,
         prompt_bytes=job.demand.prompt_bytes,
         is_gone=job.watch.gone,
+        prompt_tokens=await _counted_here(job, reader),
     )
     finale.take_whole(dialed)
     if not await job.settle(verdict):
@@ -208,6 +210,13 @@ async def _whole(job: Job) -> Reply:
     headers["x-cost-usd"] = decimal_usd(exchange.cost_nusd)
     body, headers["content-type"] = finale.whole(dialed, exchange)
     return Reply(body=body, status=exchange.status, headers=headers)
+
+
+async def _counted_here(job: Job, reader: Reader) -> int | None:
+    """Count what was embedded where the vendor does not tell: its bytes are mostly framing."""
+    if reader.usage is not None or job.exchange.surface not in side_plans.EMBEDDINGS:
+        return None
+    return await counting.tokens(job.inbound, job.exchange.surface.family)
 
 
 async def _stream(job: Job) -> Reply | Stream:

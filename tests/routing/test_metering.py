@@ -262,6 +262,18 @@ def test_an_embedding_without_usage_costs_its_prompt():
     assert booked(verdict) == ("estimated", "no_usage", 10 * TOKEN_IN)
 
 
+def test_a_prompt_that_was_counted_costs_its_count():
+    reader = readers.for_surface(
+        Surface.GEMINI_EMBED, Expectation(is_stream=False, quirks=Quirks())
+    )
+    reader.read_body(b'{"embedding": {"values": [1.0]}}')
+    verdict = metering.whole(
+        reader=reader, card=CARD, hold_nusd=HOLD, prompt_bytes=40, is_gone=False, prompt_tokens=3
+    )
+    assert booked(verdict) == ("estimated", "no_usage", 3 * TOKEN_IN)
+    assert verdict.usage.is_estimated
+
+
 def test_a_free_operation_costs_nothing():
     reader = readers.for_surface(
         Surface.COUNT_TOKENS, Expectation(is_stream=False, quirks=Quirks())
