@@ -35,8 +35,7 @@ _CALLERS_FAULT = frozenset(
 
 def is_counted_by(endpoint: Endpoint, surface: Surface) -> bool:
     """Tell whether an endpoint's vendor has the operation of this surface."""
-    quirks = endpoint.channel.vendor.quirks
-    return endpoint.channel.family is surface.family and _has_operation(quirks, surface)
+    return endpoint.channel.family is surface.family and _has_operation(endpoint.quirks, surface)
 
 
 def may_estimate(error: RelayError) -> bool:

@@ -149,7 +149,7 @@ async def _try(
 
 def _told(error: RelayError, outgoing: Outgoing) -> RelayError:
     """Return the error for the caller: of a translated request, not in the vendor's own form."""
-    if outgoing.translator is None:
+    if outgoing.whole_translator is None:
         return error
     return replace(error, body=None, param=None)
 

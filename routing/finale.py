@@ -26,8 +26,9 @@ def remember(dialed: Dialed, exchange: Exchange) -> None:
 
 def take_whole(dialed: Dialed) -> None:
     """Read a whole answer for its translation, before anything is booked for it."""
-    if dialed.outgoing.translator is not None:
-        dialed.outgoing.translator.take_whole(dialed.body)
+    translator = dialed.outgoing.whole_translator
+    if translator is not None:
+        translator.take_whole(dialed.body)
 
 
 def whole(dialed: Dialed, exchange: Exchange) -> tuple[bytes, str]:
@@ -36,10 +37,13 @@ def whole(dialed: Dialed, exchange: Exchange) -> tuple[bytes, str]:
     if translator is not None:
         remember(dialed, exchange)
         return translator.whole(bill(exchange)), JSON
-    body = dialed.body
+    body, kind = dialed.body, str(dialed.answer.headers.get("content-type", JSON))
+    embedder = dialed.outgoing.embedder
+    if embedder is not None:
+        body, kind = embedder.whole(bill(exchange)), JSON
     if exchange.is_platform:
         body = envelope.priced_body(body, cost_nusd=exchange.cost_nusd)
-    return body, str(dialed.answer.headers.get("content-type", JSON))
+    return body, kind
 
 
 def streamed(dialed: Dialed) -> bytes:

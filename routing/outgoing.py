@@ -12,8 +12,9 @@ from routing.conversation import Audio, Document, Image, Request, Video
 from routing.dialects.base import Demand, Inbound, Outbound
 from routing.errors import Code, RelayError
 from routing.surfaces import Surface
-from routing.translators import translator
+from routing.translators import embeddings, translator
 from routing.translators.base import Answering, Target
+from routing.translators.embeddings import Embedder
 from routing.translators.registry import CLIENTS, VENDORS
 from routing.translators.translator import Translator
 
@@ -33,7 +34,13 @@ class Outgoing:
     outbound: Outbound
     surface: Surface
     translator: Translator | None = None
+    embedder: Embedder | None = None  # translates vectors, in place of a translator
     dropped: tuple[str, ...] = ()
+
+    @property
+    def whole_translator(self) -> Translator | Embedder | None:
+        """What translates an answer that is no stream; None: natively."""
+        return self.translator or self.embedder
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,20 +59,39 @@ class Composer:
         """Return what this endpoint is sent. Raises: Untranslatable."""
         inbound, surface = self.inbound, self.inbound.surface
         speaks = endpoint.serves(surface)
+        if not speaks and surface in embeddings.SURFACES:
+            return self._carried(endpoint)
         # OpenRouter's envelope rewrites every chunk of a chat; other protocols keep their bytes.
         if speaks and not (inbound.is_platform and surface is Surface.CHAT):
-            outbound = dialects.for_surface(surface).encode(
-                inbound,
-                upstream_name=endpoint.upstream_name,
-                quirks=endpoint.quirks,
-                account_tag=account_tag(self.account_id),
-                output_limit=self.output_limit,
-            )
-            return Outgoing(outbound=outbound, surface=surface)
+            return Outgoing(outbound=self._native(inbound, endpoint), surface=surface)
         try:
             return await self._translated(endpoint, surface if speaks else endpoint.wire)
         except RelayError as error:
             raise Untranslatable(error) from error
+
+    def _native(self, inbound: Inbound, endpoint: Endpoint) -> Outbound:
+        return dialects.for_surface(inbound.surface).encode(
+            inbound,
+            upstream_name=endpoint.upstream_name,
+            quirks=endpoint.quirks,
+            account_tag=account_tag(self.account_id),
+            output_limit=self.output_limit,
+        )
+
+    def _carried(self, endpoint: Endpoint) -> Outgoing:
+        """Write embeddings for a vendor of another protocol."""
+        try:
+            carried = embeddings.carry(
+                self.inbound, family=endpoint.channel.family, model=endpoint.model_slug
+            )
+        except RelayError as error:
+            raise Untranslatable(error) from error
+        return Outgoing(
+            outbound=self._native(carried.inbound, endpoint),
+            surface=carried.inbound.surface,
+            embedder=carried.embedder,
+            dropped=carried.dropped,
+        )
 
     async def _translated(self, endpoint: Endpoint, wire: Surface) -> Outgoing:
         if wire not in VENDORS or self.inbound.surface not in CLIENTS:

@@ -38,6 +38,7 @@ from routing.limits import Ticket
 from routing.metering import Ending
 from routing.readers.base import Reader
 from routing.streaming import Reply, Stream
+from routing.translators import embeddings
 
 
 async def run(exchange: Exchange, *, request: Request, path: PathParts) -> Reply | Stream:
@@ -106,7 +107,7 @@ def _plan(exchange: Exchange, inbound: Inbound) -> tuple[Endpoint, ...]:
     refusal: RelayError | None = None
     for name in (inbound.model, *inbound.fallbacks):
         try:
-            found += _endpoints(exchange, _model(name), caller)
+            found += _endpoints(exchange, inbound, caller, _model(name))
         except RelayError as error:
             refusal = refusal or error
     if not found and refusal is not None:
@@ -114,10 +115,13 @@ def _plan(exchange: Exchange, inbound: Inbound) -> tuple[Endpoint, ...]:
     return tuple({endpoint.slug: endpoint for endpoint in found}.values())
 
 
-def _endpoints(exchange: Exchange, model: Model, caller: Caller) -> tuple[Endpoint, ...]:
+def _endpoints(
+    exchange: Exchange, inbound: Inbound, caller: Caller, model: Model
+) -> tuple[Endpoint, ...]:
     surface, at = exchange.surface, exchange.created_at
     if surface in side_plans.SURFACES:
-        return side_plans.plan(model, caller=caller, surface=surface, at=at)
+        found = side_plans.plan(model, caller=caller, surface=surface, at=at)
+        return side_plans.carriable(found, inbound) if surface in embeddings.SURFACES else found
     return planner.plan(model, caller=caller, surface=surface, at=at)
 
 
@@ -214,7 +218,7 @@ async def _whole(job: Job) -> Reply:
 
 async def _counted_here(job: Job, reader: Reader) -> int | None:
     """Count what was embedded where the vendor does not tell: its bytes are mostly framing."""
-    if reader.usage is not None or job.exchange.surface not in side_plans.EMBEDDINGS:
+    if reader.usage is not None or job.exchange.surface not in embeddings.SURFACES:
         return None
     return await counting.tokens(job.inbound, job.exchange.surface.family)
 

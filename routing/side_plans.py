@@ -5,14 +5,15 @@ import datetime as dt
 from accounts.keys import Caller
 from routing import planner, vendor_files
 from routing.catalogue import Endpoint, Model
+from routing.dialects.base import Inbound
 from routing.errors import Code, RelayError
 from routing.surfaces import Family, Surface
+from routing.translators import embeddings
 
 OWN_SERVER = "operator"  # the jurisdiction of what runs on the operator's own machines
 
 COUNTS = frozenset({Surface.COUNT_TOKENS, Surface.INPUT_TOKENS, Surface.GEMINI_COUNT})
-EMBEDDINGS = frozenset({Surface.EMBEDDINGS, Surface.GEMINI_EMBED, Surface.GEMINI_BATCH_EMBED})
-SURFACES = COUNTS | {Surface.COMPACT}
+SURFACES = COUNTS | embeddings.SURFACES | {Surface.COMPACT}
 
 
 def plan(
@@ -23,11 +24,28 @@ def plan(
     Raises: RelayError that names why nothing is left.
     """
     endpoints = planner.reachable(model, caller=caller, at=at)
-    if surface in EMBEDDINGS:
+    if surface in embeddings.SURFACES:
         return _embedding(model, endpoints, surface.family)
     if surface is Surface.COMPACT:
         return _compacting(model, endpoints)
     return endpoints  # every model's tokens can be counted, by its vendor or here
+
+
+def carriable(endpoints: tuple[Endpoint, ...], inbound: Inbound) -> tuple[Endpoint, ...]:
+    """Leave out the endpoints into whose protocol embeddings cannot be carried.
+
+    Raises: RelayError (400) naming the field when none is left: before anything is held.
+    """
+    native = tuple(e for e in endpoints if e.channel.family is inbound.surface.family)
+    if len(native) == len(endpoints):
+        return endpoints
+    try:
+        embeddings.read(inbound)
+    except RelayError:
+        if not native:
+            raise
+        return native
+    return endpoints
 
 
 def _embedding(
@@ -41,11 +59,7 @@ def _embedding(
 
 
 def _compacting(model: Model, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    able = tuple(
-        e
-        for e in endpoints
-        if e.channel.family is Family.OPENAI and e.channel.vendor.quirks.has_compact
-    )
+    able = tuple(e for e in endpoints if e.channel.family is Family.OPENAI and e.quirks.has_compact)
     if able:
         return able
     offering = sorted(

@@ -8,15 +8,16 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from billing.usage import Usage
 from routing.dialects import fields
 from routing.dialects.base import Inbound
 from routing.errors import Code, RelayError
 from routing.jsonedit import Document
-from routing.surfaces import Surface
+from routing.surfaces import Family, Surface
+from routing.translators.base import Bill
 
 OPENAI: Final = Surface.EMBEDDINGS
 GEMINI: Final = Surface.GEMINI_BATCH_EMBED  # a single content is a batch of one
+SURFACES: Final = frozenset({OPENAI, GEMINI, Surface.GEMINI_EMBED})
 
 _OPENAI_FIELDS: Final = frozenset({"model", "input", "dimensions", "encoding_format"})
 _GEMINI_FIELDS: Final = frozenset(
@@ -56,6 +57,25 @@ def write(wanted: Wanted, inbound: Inbound, *, wire: Surface) -> Inbound:
     return replace(inbound, surface=wire, document=document, headers=_HEADERS, query="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A request in a vendor's protocol, and what brings its answer back."""
+
+    inbound: Inbound
+    embedder: "Embedder"
+    dropped: tuple[str, ...]
+
+
+def carry(inbound: Inbound, *, family: Family, model: str) -> Carried:
+    """Carry a request over to the other family. Raises: RelayError (400) naming the field."""
+    wanted, wire = read(inbound), OPENAI if family is Family.OPENAI else GEMINI
+    return Carried(
+        inbound=write(wanted, inbound, wire=wire),
+        embedder=Embedder(wanted, surface=inbound.surface, wire=wire, model=model),
+        dropped=wanted.dropped,
+    )
+
+
 class Embedder:
     """Translates one answer."""
 
@@ -78,9 +98,9 @@ class Embedder:
             )
         self._vectors = vectors
 
-    def whole(self, usage: Usage) -> bytes:
+    def whole(self, bill: Bill) -> bytes:
         """Write the answer, with the usage that is billed."""
-        tokens = usage.prompt_tokens
+        tokens = bill.usage.prompt_tokens
         if self._surface is OPENAI:
             return orjson.dumps(self._openai(tokens))
         told = {"promptTokenCount": tokens, "totalTokenCount": tokens}
@@ -194,9 +214,9 @@ def _gemini_body(wanted: Wanted) -> dict[str, Any]:
 def _openai_vectors(document: Mapping[str, Any]) -> list[Any]:
     data = document.get("data")
     items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
-    places = [item.get("index") for item in items]
-    if all(type(place) is int for place in places) and sorted(places) == list(range(len(items))):
-        items.sort(key=lambda item: item["index"])
+    placed = {item["index"]: item for item in items if type(item.get("index")) is int}
+    if placed.keys() == set(range(len(items))):
+        items = [placed[place] for place in range(len(items))]
     return [item.get("embedding") for item in items]
 
 

@@ -12,11 +12,12 @@ from routing.dialects.base import Quirks
 from routing.errors import Code, RelayError
 from routing.surfaces import Surface
 from routing.translators import embeddings
+from routing.translators.base import Bill
 from routing.translators.embeddings import GEMINI, OPENAI, Embedder, Wanted
 from tests.routing.dialects import calls, recordings
 
 EMBED, BATCH = Surface.GEMINI_EMBED, Surface.GEMINI_BATCH_EMBED
-USED = Usage(quantities={UnitClass.INPUT: 7})
+USED = Bill(usage=Usage(quantities={UnitClass.INPUT: 7}), cost_nusd=1)
 
 
 def read(surface, **extra):
