@@ -105,7 +105,8 @@ class Items:
             self._items.pop()
 
     def _call(self, part: ToolCall) -> None:
-        self._drops.drop_if("cache_control", given=part.cache is not None)
+        if part.cache is not None:
+            self._drops.note("cache_control")
         call_id, name = legal_id(part.id), self._names.of(part.name)
         is_custom = part.is_custom and part.name in self._customs
         self._open[call_id] = is_custom
@@ -119,7 +120,8 @@ class Items:
         for part in turn.parts:
             if not isinstance(part, ToolResult):
                 continue
-            self._drops.drop_if("cache_control", given=part.cache is not None)
+            if part.cache is not None:
+                self._drops.note("cache_control")
             call_id = legal_id(part.call_id)
             is_custom = self._open.pop(call_id, None)
             if is_custom is None:

@@ -17,7 +17,8 @@ def given(parts: Iterable[Part], drops: Drops) -> list[dict[str, Any]]:
 
 def _part(part: Part, drops: Drops) -> dict[str, Any] | None:
     if isinstance(part, Text):
-        drops.drop_if("cache_control", given=part.cache is not None)
+        if part.cache is not None:
+            drops.note("cache_control")
         return {"type": "input_text", "text": part.text} if part.text else None
     if isinstance(part, Image):
         return image(part, drops)
@@ -32,7 +33,8 @@ def _part(part: Part, drops: Drops) -> dict[str, Any] | None:
 
 def image(part: Image, drops: Drops) -> dict[str, Any]:
     """Write a picture."""
-    drops.drop_if("cache_control", given=part.cache is not None)
+    if part.cache is not None:
+        drops.note("cache_control")
     mime = part.mime or media.sniff(part.data, "image/png")
     written = {
         "type": "input_image",
@@ -44,7 +46,8 @@ def image(part: Image, drops: Drops) -> dict[str, Any]:
 
 
 def _document(part: Document, drops: Drops) -> dict[str, Any]:
-    drops.drop_if("cache_control", given=part.cache is not None)
+    if part.cache is not None:
+        drops.note("cache_control")
     drops.drop_if("context", given=part.context)
     drops.drop_if("citations", given=part.wants_citations)
     if part.url:

@@ -79,7 +79,8 @@ def _refuse_wordless(request: Request, drops: Drops) -> None:
 
 def _instructions(request: Request, drops: Drops) -> str:
     marked = any(text.cache is not None for text in request.instructions)
-    drops.drop_if("cache_control", given=marked or request.cache is not None)
+    if marked or request.cache is not None:
+        drops.note("cache_control")
     return "\n\n".join(text.text for text in request.instructions if text.text)
 
 
@@ -173,8 +174,8 @@ def _rest(request: Request, quirks: Quirks, drops: Drops) -> Body:
         written["service_tier"] = _TIERS.get(request.service_tier, request.service_tier)
     if request.cache_key and quirks.takes_cache_key:
         written["prompt_cache_key"] = request.cache_key
-    else:
-        drops.drop_if("prompt_cache_key", given=request.cache_key)
+    elif request.cache_key:
+        drops.note("prompt_cache_key")
     if quirks.forces_store_false:
         written["store"] = False
     if request.is_stream:

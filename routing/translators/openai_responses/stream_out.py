@@ -38,8 +38,8 @@ _INCOMPLETE: Final = {
     FinishReason.LENGTH: "max_output_tokens",
     FinishReason.CONTENT_FILTER: "content_filter",
 }
-# Vendors whose seal is what the field is for.
-_NATIVE: Final = (SealFormat.OPENAI, SealFormat.XAI)
+# Whose seals stand bare in the field: on return, nothing else tells whose they are.
+_BARE: Final = SealFormat.OPENAI
 # Codes that `response.error` may have (SDK 3.54, 2026-11), beside server_error.
 _ERROR_CODES: Final = frozenset(
     {
@@ -210,7 +210,7 @@ class Encoder(StreamEncoder):
         if not event.text:
             return b""
         events = self._close()
-        given = event.id if event.format in _NATIVE else ""
+        given = event.id if event.format is _BARE else ""
         index, item_id = self._place("rs", given)
         thinking = Thinking(self._writer, index=index, item_id=item_id, kind=kind)
         self._thinking = thinking
@@ -227,7 +227,7 @@ class Encoder(StreamEncoder):
         if not self._wants_seals:
             return b""
         events = self._close()
-        index, item_id = self._place("rs", seal.id if seal.format in _NATIVE else "")
+        index, item_id = self._place("rs", seal.id if seal.format is _BARE else "")
         thinking = Thinking(self._writer, index=index, item_id=item_id)
         return events + thinking.open() + thinking.close(self._sealed(seal, item_id))
 
@@ -235,7 +235,7 @@ class Encoder(StreamEncoder):
         if seal is None or not self._wants_seals:
             return ""
         # OpenAI opens its own under the id that it gave, or under none.
-        if seal.format in _NATIVE and seal.id in ("", item_id):
+        if seal.format is _BARE and seal.id in ("", item_id):
             return seal.data
         return seals.wrap(seal, key=self.answering.seal_key)
 

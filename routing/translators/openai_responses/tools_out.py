@@ -33,7 +33,8 @@ def write(request: Request, *, quirks: Quirks, names: Names, drops: Drops) -> Bo
 
 
 def _tool(tool: Tool, quirks: Quirks, names: Names, drops: Drops) -> Body:
-    drops.drop_if("cache_control", given=tool.cache is not None)
+    if tool.cache is not None:
+        drops.note("cache_control")
     if tool.is_custom:
         return _custom(tool, names)
     written: Body = {

@@ -299,6 +299,11 @@ class TestReasoning:
         assert item["id"] != "rs_9"
         assert seals.unwrap(item["encrypted_content"], key=KEY) == seal
 
+    def test_xais_seal_is_wrapped_since_nothing_else_would_tell_whose_it_is(self):
+        seal = Seal(format=SealFormat.XAI, data="x", id="rs_9")
+        (item,) = output(ReasoningEnd(seal=seal, format=SealFormat.XAI), at=answering(SEALS))
+        assert seals.unwrap(item["encrypted_content"], key=KEY) == seal
+
     def test_a_seal_on_a_call_stands_before_it_and_names_it(self):
         seal = Seal(format=SealFormat.GOOGLE, data="t")
         first, second = output(*calls("{}", seal=seal), at=answering(SEALS))

@@ -104,29 +104,35 @@ def meaning(body):
     # A client's search for tools is a function where the tools are not OpenAI's.
     searches = {item.get("call_id") for item in items if item.get("name") == "tool_search"}
     for item in items:
-        kind = item.get("type", "message")
-        if kind == "message":
-            content = item["content"]
-            parts = [{"text": content}] if isinstance(content, str) else content
-            texts = [part.get("text", part.get("image_url", "file")) for part in parts]
-            if item["role"] in ("system", "developer") and not found:
-                instructions += texts
-            else:
-                role = item["role"].replace("developer", "system")
-                found += [(role, text) for text in texts if text]
-        elif item.get("call_id") in searches:
-            continue
-        elif kind in CALLS:
-            found.append((item["call_id"], item["name"], item[CALLS[kind]]))
-        elif kind in ("function_call_output", "custom_tool_call_output"):
-            output = item["output"]
-            parts = [{"text": output}] if isinstance(output, str) else output
-            found.append((item["call_id"], [part.get("text", "media") for part in parts]))
-        elif kind == "reasoning" and item.get("encrypted_content"):
-            if found and found[-1][0] == "reasoning":
+        if item.get("type", "message") != "message":
+            told = [] if item.get("call_id") in searches else [beside(item)]
+            if found and told and told[0] and told[0][0] == found[-1][0] == "reasoning":
                 found.pop()  # a search of OpenAI's own stood between: it has no follower here
-            found.append(("reasoning", item.get("id"), item["encrypted_content"]))
+            found += filter(None, told)
+            continue
+        content = item["content"]
+        parts = [{"text": content}] if isinstance(content, str) else content
+        texts = [part.get("text", part.get("image_url", "file")) for part in parts]
+        role = item["role"].replace("developer", "system")
+        if role == "system" and not found:
+            instructions += texts
+        else:
+            found += [(role, text) for text in texts if text]
     return [text for text in instructions if text], found
+
+
+def beside(item):
+    """What stands beside messages; None for what only OpenAI reads."""
+    kind = item["type"]
+    if kind in CALLS:
+        return (item["call_id"], item["name"], item[CALLS[kind]])
+    if kind in ("function_call_output", "custom_tool_call_output"):
+        output = item["output"]
+        parts = [{"text": output}] if isinstance(output, str) else output
+        return (item["call_id"], [part.get("text", "media") for part in parts])
+    if kind == "reasoning" and item.get("encrypted_content"):
+        return ("reasoning", item.get("id"), item["encrypted_content"])
+    return None
 
 
 def functions(body):
