@@ -1,6 +1,6 @@
 """Our events as a Responses stream to a client (pure)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from routing import seals
@@ -69,6 +69,7 @@ class Encoder(StreamEncoder):
         self._message: Message | None = None
         self._thinking: Thinking | None = None
         self._calls: dict[int, Call] = {}
+        self._early_logprobs: list[Mapping[str, Any]] = []
         self._text_seals: list[Seal] = []  # they follow the message that they stand on
         self._ids: set[str] = set()
         self._has_refusal = False
@@ -161,7 +162,11 @@ class Encoder(StreamEncoder):
         if not event.text:
             return b""
         opening, message = self._open_message()
-        return opening + message.text(event.text)
+        events = opening + message.text(event.text)
+        if self._early_logprobs:
+            tokens, self._early_logprobs = self._early_logprobs, []
+            events += message.logprobs(tokens)
+        return events
 
     def _open_message(self) -> tuple[bytes, Message]:
         """Return the open message, and what its opening wrote."""
@@ -189,8 +194,10 @@ class Encoder(StreamEncoder):
     def _logprobs(self, event: Logprobs) -> bytes:
         if not self._wants_logprobs or not event.tokens:
             return b""
-        opening, message = self._open_message()
-        return opening + message.logprobs(event.tokens)
+        if self._message is None:  # of a whole answer: they come before its parts
+            self._early_logprobs += event.tokens
+            return b""
+        return self._message.logprobs(event.tokens)
 
     def _sound(self, event: AudioDelta) -> bytes:
         return self._text(TextDelta(text=event.transcript))

@@ -180,6 +180,14 @@ class TestGrammar:
         (part,) = output(*events)[0]["content"]
         assert part["logprobs"] == []
 
+    def test_probabilities_of_a_whole_answer_open_no_message_of_their_own(self):
+        token = {"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}
+        at = answering({"include": ["message.output_text.logprobs"]})
+        told = answer(Reasoning(text="hm"), Text(text="a"), logprobs=(token,))
+        reasoning, message = whole(told, at)["output"]
+        assert reasoning["type"] == "reasoning"
+        assert message["content"][0]["logprobs"] == [token]
+
 
 class TestCalls:
     def test_arguments_are_the_vendors_own_text(self):
