@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from billing.usage import UnitClass, Usage
 from routing.conversation import (
     Answer,
@@ -70,12 +72,21 @@ def decoded(**body) -> Request:
 
 
 def refusal(call, *args, **kwargs) -> RelayError:
-    try:
+    """Call what must be refused with a 400, and return the error."""
+    with pytest.raises(RelayError) as caught:
         call(*args, **kwargs)
-    except RelayError as error:
-        assert error.status == 400
-        return error
-    raise AssertionError("it was not refused")
+    assert caught.value.status == 400
+    return caught.value
+
+
+def unless_refused(call, *args, **kwargs):
+    """Return what a call gives; None when it was refused with a 400."""
+    try:
+        return call(*args, **kwargs)
+    except RelayError as refused:
+        status = refused.status
+    assert status == 400
+    return None
 
 
 def user(*parts) -> Turn:

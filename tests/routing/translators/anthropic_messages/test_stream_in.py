@@ -125,8 +125,8 @@ def test_citations_of_every_kind_are_told():
            "cited_text": "x", "encrypted_index": "E"}  # fmt: skip
     page = {"type": "page_location", "document_title": "D", "cited_text": "y"}
     found = {"type": "search_result_location", "source": "https://b.example/", "title": None}
-    told = read(start(type="text", text="", citations=[]),
-                *(delta("citations_delta", citation=one) for one in (web, page, found, "bad")))  # fmt: skip
+    deltas = [delta("citations_delta", citation=one) for one in (web, page, found, "bad")]
+    told = read(start(type="text", text="", citations=[]), *deltas)
     first, second, third = [event.citation for event in told if isinstance(event, Cited)]
     assert (first.url, first.title, first.cited_text) == ("https://a.example/", "T", "x")
     assert (first.encrypted_index, first.native) == ("E", web)
@@ -196,8 +196,10 @@ def test_no_bytes_make_it_raise(pieces):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=8,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
+    max_leaves=4,
 )
 KINDS = ["text", "thinking", "tool_use", "redacted_thinking", "server_tool_use", "x"]
 NAMES = ["text", "thinking", "partial_json", "signature", "citation", "stop_reason", "input",
@@ -205,7 +207,7 @@ NAMES = ["text", "thinking", "partial_json", "signature", "citation", "stop_reas
 FIELDS = st.dictionaries(st.sampled_from(NAMES), JSON)
 
 
-@given(st.lists(st.tuples(st.sampled_from(KINDS), FIELDS, FIELDS), max_size=6))
+@given(st.lists(st.tuples(st.sampled_from(KINDS), FIELDS, FIELDS), max_size=3))
 def test_no_event_makes_it_raise(told):
     events = []
     for kind, block, piece in told:
