@@ -158,7 +158,7 @@ def _write_rest(body: dict[str, Any], request: Request, target: Target, drops: D
     if request.cache is not None:
         body["cache_control"] = marks.control(request.cache)
     if marks.limit(body):
-        drops.drop("cache_control")
+        drops.note("cache_control")
     if request.is_stream:
         body["stream"] = True
 
@@ -174,7 +174,8 @@ def _drop_unknown(request: Request, drops: Drops) -> None:
         drops.drop("seed")
     drops.drop_if("logprobs", given=sampling.has_logprobs)
     drops.drop_if("verbosity", given=request.verbosity)
-    drops.drop_if("prompt_cache_key", given=request.cache_key)
+    if request.cache_key:
+        drops.note("prompt_cache_key")
 
 
 def _put(body: dict[str, Any], field: str, value: str) -> None:

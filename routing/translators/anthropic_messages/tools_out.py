@@ -61,10 +61,10 @@ def _is_one(choice: ToolChoice) -> bool:
 
 def _tool(tool: Tool, *, names: Names, quirks: Quirks, drops: Drops) -> dict[str, Any]:
     found: dict[str, Any] = {"name": names.of(tool.name)}
-    if tool.description:
-        found["description"] = tool.description
+    if description := _description(tool):
+        found["description"] = description
     if tool.is_custom:
-        drops.drop("tools[].custom")
+        drops.note("tools[].custom")  # it becomes a function of one text
         found["input_schema"] = {
             "type": "object",
             "properties": {"input": {"type": "string"}},
@@ -81,6 +81,17 @@ def _tool(tool: Tool, *, names: Names, quirks: Quirks, drops: Drops) -> dict[str
         else:
             drops.drop("tools[].strict")
     return marks.put(found, tool.cache)
+
+
+def _description(tool: Tool) -> str:
+    """Return the description; a grammar of the input is told in it, where nothing enforces it."""
+    grammar = tool.grammar or {}
+    definition = grammar.get("definition")
+    if not definition:
+        return tool.description
+    syntax = grammar.get("syntax", "")
+    said = f"`input` must match this {syntax} grammar:\n{definition}"
+    return f"{tool.description}\n\n{said}" if tool.description else said
 
 
 def _is_closed(schema: dict[str, Any]) -> bool:

@@ -75,6 +75,13 @@ def test_a_custom_tool_takes_one_text():
     assert encoded(request).dropped == ("tools[].custom",)
 
 
+def test_a_grammar_is_told_in_the_description():
+    grammar = {"syntax": "lark", "definition": "start: WORD"}
+    (tool,) = tools(Tool(name="f", description="Patch.", is_custom=True, grammar=grammar))
+    assert tool["description"].startswith("Patch.\n\n")
+    assert tool["description"].endswith("lark grammar:\nstart: WORD")
+
+
 @pytest.mark.parametrize(
     ("choice", "is_parallel", "wanted"),
     [
