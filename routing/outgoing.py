@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from routing import dialects, fetching, tokenizer, vault
+from routing import dialects, fetching, seals, tokenizer, vault
 from routing.catalogue import Endpoint
 from routing.conversation import Audio, Document, Image, Request, Video
 from routing.dialects.base import Demand, Inbound, Outbound
@@ -61,13 +61,24 @@ class Composer:
         speaks = endpoint.serves(surface)
         if not speaks and surface in embeddings.SURFACES:
             return self._carried(endpoint)
-        # OpenRouter's envelope rewrites every chunk of a chat; other protocols keep their bytes.
-        if speaks and not (inbound.is_platform and surface is Surface.CHAT):
+        if speaks and not self._is_rewritten():
             return Outgoing(outbound=self._native(inbound, endpoint), surface=surface)
         try:
             return await self._translated(endpoint, surface if speaks else endpoint.wire)
         except RelayError as error:
             raise Untranslatable(error) from error
+
+    def _is_rewritten(self) -> bool:
+        """Tell whether even a vendor of the same protocol is not sent the caller's own bytes.
+
+        OpenRouter's envelope rewrites every chunk of a chat. An envelope of ours around a seal,
+        from an earlier turn with another vendor, must reach nobody.
+        """
+        inbound = self.inbound
+        if not inbound.surface.is_generation:
+            return False
+        is_chat = inbound.surface is Surface.CHAT
+        return (is_chat and inbound.is_platform) or seals.are_in(inbound.raw)
 
     def _native(self, inbound: Inbound, endpoint: Endpoint) -> Outbound:
         return dialects.for_surface(inbound.surface).encode(

@@ -16,6 +16,9 @@ from routing.conversation import Seal, SealFormat
 
 PREFIX = "br1."
 _MAC_BYTES = 16
+_QUOTED = b'"' + PREFIX.encode()
+# The first five letters are the same whatever follows the prefix.
+_QUOTED_BASE64 = b'"' + base64.b64encode(PREFIX.encode())[:5]
 
 
 class _Content(msgspec.Struct, array_like=True):
@@ -31,6 +34,11 @@ _decode = msgspec.json.Decoder(_Content).decode
 def is_envelope(text: str) -> bool:
     """Tell whether a signature is one of our envelopes: no vendor may see it."""
     return text.startswith(PREFIX)
+
+
+def are_in(raw: bytes) -> bool:
+    """Tell whether a request's bytes hold a string that may be an envelope (base64 for Gemini)."""
+    return _QUOTED in raw or _QUOTED_BASE64 in raw
 
 
 def wrap(seal: Seal, *, key: bytes) -> str:

@@ -314,3 +314,30 @@ def test_fallback_models_are_refused_outside_the_envelope(place):
     answer = call(place, CHAT, "c-main", models=["a-main"])
     assert answer.status == 400
     assert answer.json["error"]["param"] == "models"
+
+
+def test_an_envelope_of_an_earlier_turn_reaches_no_vendor(place):
+    place.vendor.scripts["g-main"] = scripts.whole(
+        {"candidates": [{"content": {"role": "model", "parts": [
+            {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "Z29vZ2xl"}]},
+            "finishReason": "STOP"}],
+         "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3,
+                           "totalTokenCount": 12}}
+    )  # fmt: skip
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    ask = [{"role": "user", "content": "q"}]
+    asked = call(place, MESSAGES, "g-main", messages=ask, tools=tools).json["content"]
+    envelopes = [x for block in asked for x in block.values() if str(x).startswith("br1.")]
+    assert len(envelopes) == 1
+    call_id = next(block["id"] for block in asked if block["type"] == "tool_use")
+    result = {"type": "tool_result", "tool_use_id": call_id, "content": "done"}
+    loop = [*ask, {"role": "assistant", "content": asked}, {"role": "user", "content": [result]}]
+    # Back to Gemini it is the vendor's own seal again; to Anthropic nothing of it leaves.
+    call(place, MESSAGES, "g-main", messages=loop, tools=tools)
+    told = place.vendor.of("g-main")[1].json["contents"][1]["parts"][0]
+    assert told["thoughtSignature"] == "Z29vZ2xl"
+    place.vendor.scripts["a-main"] = MESSAGES.answer()
+    assert call(place, MESSAGES, "a-main", messages=loop, tools=tools).status == 200
+    sent = place.vendor.of("a-main")[0]
+    assert b"br1." not in sent.body
+    assert [block["type"] for block in sent.json["messages"][1]["content"]] == ["tool_use"]

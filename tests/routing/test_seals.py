@@ -1,3 +1,6 @@
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +42,12 @@ def test_another_accounts_envelope_does_not_open():
                                   "sig", "EqoBCkgIARAB"])  # fmt: skip
 def test_what_is_no_envelope_does_not_open(text):
     assert seals.unwrap(text, key=KEY) is None
+
+
+@given(seal=SEALS)
+def test_an_envelope_is_seen_in_a_body_bare_and_in_base64(seal):
+    text = seals.wrap(seal, key=KEY)
+    packed = base64.b64encode(text.encode()).decode()
+    assert seals.are_in(json.dumps({"signature": text}).encode())
+    assert seals.are_in(json.dumps({"thoughtSignature": packed}).encode())
+    assert not seals.are_in(b'{"signature": "EqoBCkgIARAB", "text": "see br1. here"}')
