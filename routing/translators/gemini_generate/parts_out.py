@@ -120,8 +120,8 @@ class PartWriter:
             self._drops.note("reasoning_details")
             return None
         seal = self._seal(part.seal)
-        # A seal without a thought stands on an empty text (recorded 2026).
-        written: Json = {"text": part.text, "thought": True} if part.text else {"text": ""}
+        # A seal may stand alone on a thought (recorded 2026, answered 200).
+        written: Json = {"text": part.text, "thought": True} if part.text else {"thought": True}
         return {**written, "thoughtSignature": seal} if seal else written if part.text else None
 
     def _image(self, part: Image, where: str) -> Json | None:

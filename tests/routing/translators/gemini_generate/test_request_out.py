@@ -253,9 +253,9 @@ def test_sends_googles_seals_on_the_very_same_parts():
     assert signatures_of(*parts) == [None, data, data, data, data, None]
 
 
-def test_sends_a_seal_without_a_thought_on_an_empty_text():
+def test_sends_a_seal_alone_on_a_thought_without_text():
     told = contents(USER, model(Reasoning(format=SealFormat.GOOGLE, seal=GOOGLES)), USER)
-    assert told[1]["parts"] == [{"text": "", "thoughtSignature": GOOGLES.data}]
+    assert told[1]["parts"] == [{"thought": True, "thoughtSignature": GOOGLES.data}]
 
 
 def test_sends_no_foreign_seal_and_no_foreign_reasoning():
