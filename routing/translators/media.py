@@ -1,7 +1,6 @@
 """Pictures, sound and documents as URLs with the data inside, and apart (pure)."""
 
 import base64
-import binascii
 from typing import Final
 
 _EXTENSIONS: Final = {
@@ -60,7 +59,7 @@ def sniff(data: str, default: str = "") -> str:
     """Return the type that the first bytes of base64 data show, else the default."""
     try:
         head = base64.b64decode(data[:64] + "=" * (-len(data[:64]) % 4))
-    except binascii.Error:
+    except ValueError:  # no base64, or no ASCII at all
         return default
     if head[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12], default)
@@ -71,7 +70,7 @@ def text_of(data: str) -> str | None:
     """Return base64 data as text; None when it is none."""
     try:
         return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or no UTF-8 in it
         return None
 
 

@@ -1,7 +1,6 @@
 """A Gemini vendor's answer, streamed or whole, as events (pure)."""
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -243,7 +242,7 @@ class _Choice:
             return data
         try:
             raw = self._audio + base64.b64decode(data + "=" * (-len(data) % 4))
-        except binascii.Error:
+        except ValueError:  # no base64
             return ""
         whole = len(raw) // 3 * 3
         self._audio = raw[whole:]
