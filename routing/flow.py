@@ -18,7 +18,7 @@ from routing.job import Job
 from routing.metering import Delivered, Ending
 from routing.readers.base import Step
 from routing.sse import EventTooLarge
-from routing.streaming import JSON, KEEPALIVE, Send, part
+from routing.streaming import JSON, KEEPALIVE, KEEPALIVE_EMPTY, Send, part
 from routing.surfaces import Surface
 from routing.upstream import UpstreamFailed
 
@@ -248,7 +248,8 @@ class Flow:
             return
         if self._held or self._is_fenced() or not self._is_event_stream():
             return
-        task = asyncio.ensure_future(send(part(KEEPALIVE)))
+        is_google = job.inbound.surface is Surface.GENERATE
+        task = asyncio.ensure_future(send(part(KEEPALIVE_EMPTY if is_google else KEEPALIVE)))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _checkpoint(self) -> None:

@@ -14,6 +14,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Pump = Callable[[Send, Mapping[str, Any]], Awaitable[None]]
 
 KEEPALIVE = b": keep-alive\n\n"
+# Google's own SDK fails on a comment, takes it for JSON, but skips an empty line (google-genai
+# 3.4, 2026-11).
+KEEPALIVE_EMPTY = b"\r\n"
 LAST = {"type": "http.response.body", "body": b"", "more_body": False}
 JSON = "application/json"
 

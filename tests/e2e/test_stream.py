@@ -10,7 +10,7 @@ import pytest
 
 from tests import scripts
 from tests.e2e import serving
-from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, Serving
+from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, Serving, model_of
 from tests.emulator import Script
 from tests.servers import wait_until
 
@@ -63,6 +63,9 @@ def slow(place):
         answer = scripts.chat_events(texts=("late",))
         for name in ("quiet", "silent"):
             vendor.scripts[f"c-{name}"] = scripts.stream(answer, first_s=11.5)
+        vendor.scripts[model_of(GENERATE, "quiet")] = scripts.stream(
+            scripts.gemini_events(texts=("late",)), first_s=11.5
+        )
         # The first of two endpoints never answers: after FIRST_BYTE_TIMEOUT_S it is the other's.
         vendor.scripts["c-first"] = Script(answers=False, end="stall")
         spare.scripts["c-first"] = scripts.stream(answer)
@@ -74,6 +77,7 @@ def slow(place):
                 ).read_all()
             ),
             "first": pool.submit(lambda: place.open_stream(CHAT, "first").read_all()),
+            "google": pool.submit(lambda: place.open_stream(GENERATE, "quiet").read_all()),
         }
 
 
@@ -362,6 +366,13 @@ class TestSilence:
         assert b"".join(p for p in parts if p != KEEPALIVE) == passed(
             CHAT, scripts.chat_events(texts=("late",))
         )
+
+    def test_an_empty_line_comes_to_googles_sdk_which_fails_on_comments(self, slow):
+        tap = slow["google"].result(60)
+        assert KEEPALIVE not in tap.body
+        assert tap.body.startswith(b"\r\ndata: ")
+        first = next(at for at, part in tap.parts if b"2\r\n\r\n\r\n" in part)
+        assert 9 <= first <= 11.4
 
     def test_no_comment_comes_to_who_opted_out(self, slow):
         tap = slow["silent"].result(60)

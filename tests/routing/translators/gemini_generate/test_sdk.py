@@ -55,7 +55,7 @@ def serve():
 
         def answer(request: httpx2.Request) -> httpx2.Response:
             seen.append(json.loads(request.content))
-            kind = "text/event-stream" if body.startswith((b"data", b":")) else "application/json"
+            kind = "text/event-stream" if not body.startswith(b"{") else "application/json"
             return httpx2.Response(200, content=body, headers={"content-type": kind})
 
         client = httpx2.Client(transport=httpx2.MockTransport(answer))
@@ -115,6 +115,13 @@ def test_raises_the_error_that_ends_a_stream(serve):
     client, _ = serve(data)
     with pytest.raises(errors.APIError, match="busy"):
         list(client.models.generate_content_stream(model="m", contents="Hi"))
+
+
+def test_skips_the_empty_lines_that_keep_a_stream_alive(serve):
+    first, rest = written(EVENTS).split(b"\r\n\r\n", 1)
+    client, _ = serve(b"\r\n" + first + b"\r\n\r\n\r\n\r\n" + rest)
+    chunks = list(client.models.generate_content_stream(model="m", contents="Hi"))
+    assert "".join(chunk.text or "" for chunk in chunks) == "Let me"
 
 
 @pytest.mark.parametrize(
