@@ -197,6 +197,11 @@ def test_mends_base64_in_the_urls_alphabet():
     assert turns(user(part))[0].parts[0].data == "+/8="
 
 
+def test_guesses_no_type_of_what_is_no_base64():
+    (part,) = turns(user({"inlineData": {"data": "\x80\x81"}}))[0].parts
+    assert part.mime == "application/octet-stream"
+
+
 def test_turns_parameters_into_json_schema():
     declared = {
         "name": "f",

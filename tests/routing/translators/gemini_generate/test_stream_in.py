@@ -356,6 +356,11 @@ def test_skips_what_it_cannot_read(data):
     assert all(isinstance(event, Start) for event in [*decoder.decode(data), *decoder.end()])
 
 
+def test_skips_sound_that_is_no_base64():
+    blob = {"inlineData": {"mimeType": "audio/L16", "data": "\x80"}}
+    assert decoded(chunk(blob, {"text": "a"})) == [Start(), TextDelta(text="a")]
+
+
 def test_takes_an_element_of_an_array_with_the_punctuation_around_it():
     decoder = gemini_generate.stream_decoder()
     assert list(decoder.decode(b',\r\n{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}')) == [
