@@ -6,6 +6,7 @@ that was checked is the one that is spoken to. Nothing of the caller but the lin
 
 import asyncio
 import base64
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -45,13 +46,14 @@ _HEADERS: Final[Mapping[str, str]] = {
 _CLAIMED: Final = ("text/", "audio/", "video/", "image/heic", "image/heif", "application/json")
 
 Linked = Image | Audio | Video | Document
+_YOUTUBE: Final = re.compile(r"https://(www\.|m\.)?(youtube\.com|youtu\.be)/", re.IGNORECASE)
 _Linked = (Image, Audio, Video, Document)
 
 
 async def inline(request: Request, kinds: Iterable[type[Linked]]) -> Request:
     """Return the request with the content of its links inside. Raises: RelayError (400)."""
     wanted = tuple(kinds)
-    links = {part.url for part in _linked(request) if isinstance(part, wanted) and part.url}
+    links = {part.url for part in _linked(request) if _is_wanted(part, wanted)}
     if not links:
         return request
     if len(links) > LINKS_MAX:
@@ -133,6 +135,13 @@ async def _content(connection: Connection) -> tuple[str, str]:
     return mime, data
 
 
+def _is_wanted(part: Part, kinds: tuple[type, ...]) -> bool:
+    if not isinstance(part, _Linked) or not isinstance(part, kinds) or not part.url:
+        return False
+    # Films of YouTube are no files: Gemini alone takes them, by their link ([mem], 2026-11).
+    return not (isinstance(part, Video) and _YOUTUBE.match(part.url))
+
+
 def _linked(request: Request) -> Iterable[Linked]:
     for turn in request.turns:
         for part in turn.parts:
@@ -151,7 +160,7 @@ def _inlined(
 def _filled(part: Part, fetched: Mapping[str, tuple[str, str]], kinds: tuple[type, ...]) -> Part:
     if isinstance(part, ToolResult):
         return msgspec.structs.replace(part, parts=_inlined(part.parts, fetched, kinds))
-    if isinstance(part, _Linked) and isinstance(part, kinds) and part.url:
+    if isinstance(part, _Linked) and _is_wanted(part, kinds):
         mime, data = fetched[part.url]
         return msgspec.structs.replace(part, mime=mime, data=data, url="")
     return part

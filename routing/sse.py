@@ -74,5 +74,9 @@ def data_of(event: bytes) -> bytes:
     """Return the event's data lines, joined with LF; b"" when it has none (a comment)."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
         return event[6:-2]
+    if event.endswith(b"\r\n\r\n") and event.startswith(b"data: "):  # Gemini
+        end = len(event) - 4
+        if event.find(b"\r") == end and event.find(b"\n") == end + 1:
+            return event[6:end]
     fields = (line.partition(b":") for line in event.removeprefix(BOM).splitlines())
     return b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data")

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from routing import fetching
-from routing.conversation import Document, Image, Request, Role, Text, ToolResult, Turn
+from routing.conversation import Document, Image, Request, Role, Text, ToolResult, Turn, Video
 from routing.errors import Code, RelayError
 from tests.emulator import Script
 
@@ -174,3 +174,9 @@ def test_refuses_more_links_than_the_limit():
     many = turns(*(Image(url=f"https://example.com/{n}") for n in range(21)))
     with pytest.raises(RelayError, match="image_download_failed"):
         asyncio.run(fetching.inline(many, (Image,)))
+
+
+def test_a_film_of_youtube_stays_a_link():
+    film = Video(url="https://www.youtube.com/watch?v=abc", mime="video/*")
+    request = turns(film)
+    assert asyncio.run(fetching.inline(request, (Video,))) is request

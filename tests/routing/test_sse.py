@@ -118,6 +118,8 @@ def test_a_character_cut_in_two_is_whole_again():
         (b"data:a\n\n", b"a"),
         (b"data:  a \n\n", b" a "),
         (b"data: a\ndata: b\n\n", b"a\nb"),
+        (b"data: a\r\n\r\n", b"a"),
+        (b"data: a\rb\n\r\n\r\n", b"a"),
         (b"data: a\r\ndata:b\r\n\r\n", b"a\nb"),
         (b"data: a\rdata: b\r\r", b"a\nb"),
         (b"event: x\nid: 3\ndata: a\nretry: 1\n\n", b"a"),
