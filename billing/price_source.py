@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from billing.money import USD
 from billing.pricing import STANDARD, Rate
-from billing.usage import Unit, UnitClass
+from billing.usage import MEASURES, Unit, UnitClass
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -54,16 +54,28 @@ KEYS: Mapping[UnitClass, tuple[str, ...]] = {
     UnitClass.IMAGE_OUTPUT: ("output_image_mtok",),
     UnitClass.WEB_SEARCH: ("web_searches_kcount",),
     UnitClass.REQUEST: ("requests_kcount",),
+    UnitClass.CHARACTERS: ("input_mchars",),
+    UnitClass.AUDIO_DURATION: ("input_audio_hours",),
 }
-COUNTED = frozenset({UnitClass.WEB_SEARCH, UnitClass.WEB_FETCH, UnitClass.REQUEST, UnitClass.IMAGE})
+# What the price of a class is for; a million tokens where it is not named.
+UNITS: Mapping[UnitClass, Unit] = {
+    UnitClass.WEB_SEARCH: Unit.THOUSAND,
+    UnitClass.WEB_FETCH: Unit.THOUSAND,
+    UnitClass.REQUEST: Unit.THOUSAND,
+    UnitClass.IMAGE: Unit.THOUSAND,
+    UnitClass.SEARCH_UNIT: Unit.THOUSAND,
+    UnitClass.CHARACTERS: Unit.MCHAR,
+    UnitClass.AUDIO_DURATION: Unit.HOUR,
+}
+# One of these must have a price, or nothing of a model could be billed.
+BASES = MEASURES | {UnitClass.INPUT}
 # Cached images are counted among cached tokens: the dearer of both prices holds.
 ALSO = {"cache_image_read_mtok": UnitClass.CACHE_READ}
-# Prices of what this gateway cannot be asked for (uploads, audio by the hour, vendors' own tools).
+# Prices of what this gateway cannot be asked for (uploads, live audio, vendors' own tools).
 # Any other key that is not in KEYS is a cost that nobody counts: such a model is refused.
 NOT_OFFERED = frozenset(
     {
         "audio_hours",
-        "input_audio_hours",
         "output_audio_hours",
         "code_executions_kcount",
         "social_searches_kcount",
@@ -149,10 +161,11 @@ def knows_provider(name: str) -> bool:
 def derived(prices: Mapping[UnitClass, Decimal], *, rules: Rules) -> tuple[Rate, ...]:
     """Return all rates that follow from prices someone states, in USD for each unit.
 
-    A zero counts here: a person wrote it. Raises: NoPrice without an input price.
+    A zero counts here: a person wrote it. Raises: NoPrice when neither input nor another
+    measure has a price.
     """
     steps: dict[UnitClass, Steps] = {c: ((0, usd),) for c, usd in prices.items()}
-    if UnitClass.INPUT not in steps:
+    if not BASES & steps.keys():
         raise NoPrice("input")
     _derive(steps, rules)
     return tuple(_tier(steps, STANDARD))
@@ -197,7 +210,7 @@ def _rates(
 ) -> tuple[Rate, ...]:
     extra = supplements(rules.supplements)
     tiers: dict[str, dict[UnitClass, Steps]] = {STANDARD: _steps(info, at, {})}
-    if UnitClass.INPUT not in tiers[STANDARD]:
+    if not BASES & tiers[STANDARD].keys():
         raise NoPrice(f"{info.id}: input tokens")
     contexts = (*TIERS, AS_BATCH) if rules.flex_costs_as_batch else TIERS
     for tier, context in contexts if has_tiers else ():
@@ -285,7 +298,9 @@ def _times(steps: Steps, factor: Decimal) -> Steps:
 
 def _derive(steps: dict[UnitClass, Steps], rules: Rules) -> None:
     """Fill in the classes that have no price of their own; see the module's list."""
-    plain = steps[UnitClass.INPUT]
+    plain = steps.get(UnitClass.INPUT)
+    if plain is None:  # billed by another measure alone: no token has a price
+        return
     writes = {UnitClass.CACHE_WRITE, UnitClass.CACHE_WRITE_5M, UnitClass.CACHE_WRITE_1H}
     for unit_class in sorted(writes):
         if unit_class in steps:
@@ -316,7 +331,7 @@ def _tier(steps: Mapping[UnitClass, Steps], service_tier: str) -> Iterator[Rate]
             nano = int((usd * USD).to_integral_value(ROUND_CEILING))
             yield Rate(
                 unit_class=unit_class,
-                unit=Unit.THOUSAND if unit_class in COUNTED else Unit.MTOK,
+                unit=UNITS.get(unit_class, Unit.MTOK),
                 nusd_per_unit=nano,
                 vendor_nusd_per_unit=nano,
                 tier_from=start,

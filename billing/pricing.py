@@ -1,13 +1,20 @@
 """Rate cards and the price of usage (pure): one division, one rounding, in integers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, Unit, UnitClass, Usage
+from billing.usage import INPUT_CLASSES, MEASURES, OUTPUT_CLASSES, Unit, UnitClass, Usage
 
-# All units are brought to millionths of a thing, so that one division serves every sum.
-PER_THING = {Unit.MTOK: 1, Unit.THOUSAND: 1_000, Unit.REQUEST: 1_000_000}
-DIVISOR = 1_000_000
+# All units are brought to one fraction of a thing (a token, an image, a millisecond), so that one
+# division serves every sum: the least number that a million and an hour's milliseconds divide.
+DIVISOR = 18_000_000
+PER_THING = {
+    Unit.MTOK: DIVISOR // 1_000_000,
+    Unit.MCHAR: DIVISOR // 1_000_000,
+    Unit.HOUR: DIVISOR // 3_600_000,
+    Unit.THOUSAND: DIVISOR // 1_000,
+    Unit.REQUEST: DIVISOR,
+}
 STANDARD = "standard"
 
 
@@ -61,8 +68,16 @@ class RateCard:
         raise MissingRate(unit_class, service_tier)
 
     def serves(self, *, service_tier: str = STANDARD) -> bool:
-        """Tell whether plain input has a price at this tier."""
-        return (UnitClass.INPUT, service_tier) in self.rates
+        """Tell whether plain input, or another measure of the work, has a price at this tier."""
+        return (UnitClass.INPUT, service_tier) in self.rates or any(
+            (measure, service_tier) in self.rates for measure in MEASURES
+        )
+
+    def priced(
+        self, counts: Mapping[UnitClass, int], *, service_tier: str = STANDARD
+    ) -> Mapping[UnitClass, int]:
+        """Return those of some counts whose class has a price at this tier."""
+        return {c: n for c, n in counts.items() if (c, service_tier) in self.rates}
 
     def highest(self, classes: frozenset[UnitClass], *, service_tier: str = STANDARD) -> int:
         """Return the highest nUSD for each million tokens over token classes and price tiers."""
@@ -111,27 +126,57 @@ def cost(usage: Usage, card: RateCard) -> Cost:
     return Cost(price_nusd=-(-price // DIVISOR), vendor_nusd=-(-vendor // DIVISOR))
 
 
+def in_measure(usage: Usage, card: RateCard) -> Usage:
+    """Return the usage in the measure that the card prices: tokens, or else all of the others."""
+    if not usage.measures:
+        return usage
+    priced = card.priced(usage.measures, service_tier=usage.service_tier)
+    return replace(usage, quantities=priced or usage.quantities, measures={})
+
+
 def bound(
     card: RateCard,
     *,
     prompt_tokens_max: int,
     completion_tokens_max: int,
     fees: Mapping[UnitClass, int] | None = None,
+    measures: Mapping[UnitClass, int] | None = None,
     service_tier: str = STANDARD,
 ) -> int:
     """Return the most that a request can cost, in nUSD.
 
     Every token is priced at the highest rate of its side; `fees` counts things (searches, images).
-    Raises: MissingRate when a fee has no price, or input has none.
+    Where the card prices one of `measures`, the request is billed by these, not by tokens.
+    Raises: MissingRate when a fee has no price, or input has none; or output, where measures
+    would have been the other way to bill it.
     """
-    if not card.serves(service_tier=service_tier):
-        raise MissingRate(UnitClass.INPUT, service_tier)
-    total = prompt_tokens_max * card.highest(INPUT_CLASSES, service_tier=service_tier)
-    total += completion_tokens_max * card.highest(OUTPUT_CLASSES, service_tier=service_tier)
     counted = dict(fees or {})
+    measured = card.priced(measures or {}, service_tier=service_tier)
+    if measured:
+        total = 0
+        counted.update(measured)
+    else:
+        _refuse_unpriced(card, measures, completion_tokens_max, service_tier)
+        total = prompt_tokens_max * card.highest(INPUT_CLASSES, service_tier=service_tier)
+        total += completion_tokens_max * card.highest(OUTPUT_CLASSES, service_tier=service_tier)
+        total *= PER_THING[Unit.MTOK]
     if (UnitClass.REQUEST, service_tier) in card.rates:
         counted[UnitClass.REQUEST] = 1
     for unit_class, quantity in counted.items():
         rate = card.rate(unit_class, prompt_tokens=prompt_tokens_max, service_tier=service_tier)
         total += quantity * PER_THING[rate.unit] * rate.nusd_per_unit
     return -(-total // DIVISOR)
+
+
+def _refuse_unpriced(
+    card: RateCard,
+    measures: Mapping[UnitClass, int] | None,
+    completion_tokens_max: int,
+    service_tier: str,
+) -> None:
+    if (UnitClass.INPUT, service_tier) not in card.rates:
+        raise MissingRate(next(iter(measures or ()), UnitClass.INPUT), service_tier)
+    if measures and completion_tokens_max:
+        priced = any((c, service_tier) in card.rates for c in OUTPUT_CLASSES)
+        if not priced:
+            raise MissingRate(next(iter(measures)), service_tier)

@@ -11,6 +11,8 @@ class Unit(enum.StrEnum):
     MTOK = "mtok"  # one million tokens
     REQUEST = "request"  # one request, one image, one search: a single thing
     THOUSAND = "thousand"  # one thousand things
+    MCHAR = "mchar"  # one million characters
+    HOUR = "hour"  # one hour, counted in milliseconds
 
 
 class UnitClass(enum.StrEnum):
@@ -34,6 +36,9 @@ class UnitClass(enum.StrEnum):
     WEB_FETCH = "web_fetch"
     IMAGE = "image"  # one generated image
     REQUEST = "request"  # a fee for the request itself
+    CHARACTERS = "characters"  # of text to be spoken
+    AUDIO_DURATION = "audio_duration"  # milliseconds of sound that went in
+    SEARCH_UNIT = "search_unit"  # one query over up to a hundred documents (rerank)
 
 
 INPUT_CLASSES = frozenset(
@@ -54,6 +59,15 @@ OUTPUT_CLASSES = frozenset(
     {UnitClass.OUTPUT, UnitClass.REASONING, UnitClass.AUDIO_OUTPUT, UnitClass.IMAGE_OUTPUT}
 )
 TOKEN_CLASSES = INPUT_CLASSES | OUTPUT_CLASSES
+# Other measures of what tokens may count as well: a card that prices one prices all by it.
+MEASURES = frozenset(
+    {
+        UnitClass.IMAGE,
+        UnitClass.CHARACTERS,
+        UnitClass.AUDIO_DURATION,
+        UnitClass.SEARCH_UNIT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +75,13 @@ class Usage:
     """Quantities by class: tokens >= 0, disjoint; a missing class is zero.
 
     `raw` keeps the vendor's own integers (JSON without any text), for the charge's record.
+    `measures` tell the same work again in other measures (MEASURES): billing.pricing takes
+    one side or the other, as the card says.
     `service_tier` is the tier that the answer names, in our words ("standard" when none).
     """
 
     quantities: Mapping[UnitClass, int] = field(default_factory=dict)
+    measures: Mapping[UnitClass, int] = field(default_factory=dict)
     service_tier: str = "standard"
     is_estimated: bool = False
     raw: str | None = None

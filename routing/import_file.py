@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from billing.money import USD, BadAmount, parse_usd
-from billing.usage import UnitClass
+from billing.usage import MEASURES, UnitClass
 from routing.surfaces import WIRES, Family
 from routing.vendor_files import bad_quirk
 
@@ -21,6 +21,8 @@ PROTOCOLS: Mapping[str, Family] = {
     "openai-embeddings": Family.OPENAI,
     "openai-images": Family.OPENAI,
     "openai-moderations": Family.OPENAI,
+    "openai-audio": Family.OPENAI,
+    "rerank": Family.OPENAI,
     "openai-input-tokens": Family.OPENAI,
     "anthropic-messages": Family.ANTHROPIC,
     "anthropic-count-tokens": Family.ANTHROPIC,
@@ -40,6 +42,10 @@ CLASS_NAMES: Mapping[str, UnitClass] = {
     "output_reasoning": UnitClass.REASONING,
     "web_searches": UnitClass.WEB_SEARCH,
     "requests": UnitClass.REQUEST,
+    "images": UnitClass.IMAGE,
+    "input_mchars": UnitClass.CHARACTERS,
+    "input_audio_hours": UnitClass.AUDIO_DURATION,
+    "search_units": UnitClass.SEARCH_UNIT,
 }
 RESPONSES = "openai-responses"
 # Only this family has two ways to generate.
@@ -71,7 +77,7 @@ class ModelEntry:
     name: str
     upstream_name: str
     priced_as: str = ""
-    # USD for one million tokens, or one thousand things; None: the price source's.
+    # USD for the unit of each class (billing.price_source.UNITS); None: the price source's.
     prices: Mapping[UnitClass, Decimal] | None = None
     context_tokens_max: int | None = None
     output_tokens_max: int | None = None
@@ -328,7 +334,7 @@ def _prices(table: _Table) -> Mapping[UnitClass, Decimal] | None:
         if unit_class in prices:
             raise ImportRefused(f"{place}.{name}", "prices a class a second time")
         prices[unit_class] = _usd(f"{place}.{name}", text)
-    if UnitClass.INPUT not in prices:
+    if not MEASURES & prices.keys() and UnitClass.INPUT not in prices:
         raise ImportRefused(f"{place}.input", "is missing: without it nothing can be priced")
     return prices
 

@@ -110,7 +110,7 @@ def _rules(vendor: Vendor, family: Family, facts: Facts) -> Rules:
 
 def _of_file(rules: Rules, at: dt.datetime) -> tuple[Quote, ...]:
     prices = price_source.supplements(rules.supplements)
-    if UnitClass.INPUT not in prices:
+    if not price_source.BASES & prices.keys():
         return ()
     return (Quote(valid_from=at, rates=price_source.derived(prices, rules=rules)),)
 

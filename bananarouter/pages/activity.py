@@ -196,5 +196,7 @@ def _line(card: pricing.RateCard, unit_class: UnitClass, quantity: int, prompt_t
         unit_class=unit_class,
         quantity=quantity,
         nusd_per_mtok=rate.nusd_per_unit,
-        amount_nusd=Fraction(quantity * rate.nusd_per_unit, pricing.DIVISOR),
+        amount_nusd=Fraction(
+            quantity * pricing.PER_THING[rate.unit] * rate.nusd_per_unit, pricing.DIVISOR
+        ),
     )
