@@ -25,10 +25,21 @@ CHAT_MODELS = {
     "demo/reasoner": REASONING_PRICES,
 }
 EMBEDDING_MODELS = {"demo/embed": EMBEDDING_PRICES}
+# Each way in which media are sold: tokens, the image, a million characters, an hour of sound.
+MEDIA_MODELS = {
+    "demo/image": {"input": "5", "image_input": "10", "image_output": "40"},
+    "demo/picture": {"image": "40"},
+    "demo/voice": {"characters": "15"},
+    "demo/speaker": {"input": "0.60", "audio_output": "12"},
+    "demo/ears": {"audio_duration": "0.36"},
+    "demo/scribe": {"input": "2.50", "audio_input": "6", "output": "10"},
+    "demo/moderator": {"input": "0"},
+    "demo/rerank": {"input": "0.05"},
+}
 # Models that one wire format alone reaches, so that translation can be seen.
 ALONE = "demo-reasoner"  # the vendor's name of them all
 CHANNELS = {
-    "demo-openai": ("openai-chat", "/v1", {**CHAT_MODELS, **EMBEDDING_MODELS}),
+    "demo-openai": ("openai-chat", "/v1", {**CHAT_MODELS, **EMBEDDING_MODELS, **MEDIA_MODELS}),
     "demo-anthropic": ("anthropic-messages", "", CHAT_MODELS),
     "demo-gemini": ("gemini", "/v1beta", {**CHAT_MODELS, **EMBEDDING_MODELS}),
     "demo-only-chat": ("openai-chat", "/v1", {"demo/only-chat": REASONING_PRICES}),

@@ -301,14 +301,7 @@ def _derive(steps: dict[UnitClass, Steps], rules: Rules) -> None:
     plain = steps.get(UnitClass.INPUT)
     if plain is None:  # billed by another measure alone: no token has a price
         return
-    writes = {UnitClass.CACHE_WRITE, UnitClass.CACHE_WRITE_5M, UnitClass.CACHE_WRITE_1H}
-    for unit_class in sorted(writes):
-        if unit_class in steps:
-            continue
-        if rules.writes_cost_more:
-            steps[unit_class] = _times(plain, WRITE_PREMIUM[unit_class])
-        else:
-            steps[unit_class] = steps.get(UnitClass.CACHE_WRITE, plain)
+    _derive_writes(steps, plain, rules)
     for unit_class in (
         UnitClass.CACHE_READ,
         UnitClass.IMAGE_INPUT,
@@ -323,6 +316,17 @@ def _derive(steps: dict[UnitClass, Steps], rules: Rules) -> None:
         steps.setdefault(UnitClass.AUDIO_CACHE_READ, steps[UnitClass.AUDIO_INPUT])
     if UnitClass.OUTPUT in steps:
         steps.setdefault(UnitClass.REASONING, steps[UnitClass.OUTPUT])
+
+
+def _derive_writes(steps: dict[UnitClass, Steps], plain: Steps, rules: Rules) -> None:
+    writes = {UnitClass.CACHE_WRITE, UnitClass.CACHE_WRITE_5M, UnitClass.CACHE_WRITE_1H}
+    for unit_class in sorted(writes):
+        if unit_class in steps:
+            continue
+        if rules.writes_cost_more:
+            steps[unit_class] = _times(plain, WRITE_PREMIUM[unit_class])
+        else:
+            steps[unit_class] = steps.get(UnitClass.CACHE_WRITE, plain)
 
 
 def _tier(steps: Mapping[UnitClass, Steps], service_tier: str) -> Iterator[Rate]:

@@ -79,6 +79,7 @@ class _Terms:
             demand.prompt_bytes
             + quirks.preamble_tokens_max
             + demand.images * quirks.image_tokens_max
+            + demand.media_tokens
         )
         return tokens if window is None else min(tokens, window)
 
@@ -101,6 +102,7 @@ class _Terms:
                 prompt_tokens_max=tokens if prompt is None else min(prompt, tokens),
                 completion_tokens_max=demand.choices * (each if output is None else output),
                 fees=demand.fees,
+                measures=demand.measures,
                 service_tier=demand.service_tier,
             )
             highest = max(highest, held)
@@ -230,7 +232,7 @@ def _may_cut(demand: Demand, wish: Wish) -> bool:
 
 async def _counted_prompt(inbound: Inbound, demand: Demand) -> int | None:
     """Count the prompt where all of it is text; None where its bytes must bound it."""
-    if demand.images or demand.has_remote_content:
+    if demand.images or demand.has_remote_content or demand.media_tokens:
         return None
     text = inbound.raw.decode(errors="replace")
     # A long prompt is counted beside the loop, which must not stand still.

@@ -123,15 +123,23 @@ async def _try(
         choices=demand.choices,
         wants_stream_usage=inbound.wants_stream_usage or outgoing.translator is not None,
         may_search=UnitClass.WEB_SEARCH in demand.fees,
+        measures=inbound.content.measures,
+        answer_format=inbound.answer_format,
         quirks=endpoint.quirks,
     )
     reader = readers.for_surface(outgoing.surface, expectation)
     try:
         with Deadline(settings.FIRST_BYTE_TIMEOUT_S) as deadline:
             answer = await upstream.pool().open(call)
-            dialed = Dialed(endpoint=endpoint, answer=answer, reader=reader, outgoing=outgoing)
+            dialed = Dialed(
+                endpoint=endpoint,
+                answer=answer,
+                reader=reader,
+                outgoing=outgoing,
+                splitter=Splitter(reader.event_bytes_max),
+            )
             try:
-                await _look(dialed, is_stream=inbound.is_stream, deadline=deadline)
+                await _look(dialed, inbound=inbound, deadline=deadline)
             except BaseException:
                 answer.abort()
                 raise
@@ -154,21 +162,29 @@ def _told(error: RelayError, outgoing: Outgoing) -> RelayError:
     return replace(error, body=None, param=None)
 
 
-async def _look(dialed: Dialed, *, is_stream: bool, deadline: Deadline) -> None:
+async def _look(dialed: Dialed, *, inbound: Inbound, deadline: Deadline) -> None:
     """Read as far as shows that it is an answer."""
     answer = dialed.answer
     if not 200 <= answer.status < 300:
         await _refused(dialed)
-    if is_stream and _is_json(answer) and dialed.outgoing.surface is Surface.GENERATE:
+    is_array = _is_json(answer) and dialed.outgoing.surface is Surface.GENERATE
+    if inbound.is_stream and is_array:
         dialed.splitter = jsonarray.Splitter()  # Gemini's stream without alt=sse
         await _first_events(dialed)
-    elif is_stream and not _is_json(answer):
+    elif inbound.is_stream and not _is_whole(answer, inbound):
         await _first_events(dialed)
     else:
         deadline.move(settings.WHOLE_TIMEOUT_S)
         dialed.body = await answer.whole()
         dialed.reader.read_body(dialed.body)
         answer.leave()
+
+
+def _is_whole(answer: Answer, inbound: Inbound) -> bool:
+    """Tell whether a vendor answers a stream's request with one body, as Whisper does."""
+    kind = str(answer.headers.get("content-type", ""))
+    is_text = inbound.answer_format != "json" and not kind.startswith("text/event-stream")
+    return _is_json(answer) or is_text
 
 
 def _is_json(answer: Answer) -> bool:

@@ -150,7 +150,7 @@ class Flow:
     async def _answered(self) -> Dialed:
         dialed = await self._dialing
         self._dialed = dialed
-        if dialed.endpoint.channel.on_disconnect == "drain":
+        if dialed.endpoint.channel.on_disconnect == "drain" or self._job.inbound.is_drained:
             self._job.watch.drain()
         return dialed
 

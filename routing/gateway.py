@@ -27,7 +27,23 @@ View = Callable[..., Awaitable[Reply | Stream]]
 
 PREFIXES = ("/v1/", "/v1beta/", "/api/v1/")
 # SDKs whose base URL lacks the version ask for these; `/v1/v1/` comes of one that has it twice.
-BARE = frozenset({"/chat/completions", "/completions", "/responses", "/embeddings", "/messages"})
+BARE = frozenset(
+    {
+        "/chat/completions",
+        "/completions",
+        "/responses",
+        "/embeddings",
+        "/messages",
+        "/images/generations",
+        "/images/edits",
+        "/images/variations",
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/audio/translations",
+        "/moderations",
+        "/rerank",
+    }
+)
 DOUBLED = {
     "/v1/v1/": "/v1/",
     "/api/v1/v1/": "/api/v1/",

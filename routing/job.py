@@ -9,6 +9,7 @@ from billing import charges, leases
 from billing.charges import OpenCharge, Settlement
 from billing.leases import Grant
 from billing.pricing import RateCard
+from billing.usage import Usage
 from routing import abandoned, admission, metering
 from routing.admission import Admission
 from routing.catalogue import Endpoint
@@ -121,7 +122,10 @@ class Job:
 
     def _note_abandoned(self) -> None:
         caller, endpoint = self.exchange.caller, self.exchange.endpoint or self.endpoints[0]
-        usage = metering.delivered_usage(None, Delivered(prompt_bytes=self.demand.prompt_bytes))
+        usage = metering.delivered_usage(
+            Usage(measures=self.inbound.content.measures),
+            Delivered(prompt_bytes=self.demand.prompt_bytes),
+        )
         priced = metering.price(usage, self.card(endpoint), hold_nusd=0)
         if caller is not None:
             abandoned.note(caller.key_id, priced.vendor_cost_nusd)

@@ -97,12 +97,26 @@ class _Case:
         return not self.reader.has_output and self.reader.finish is None
 
     def final(self) -> Usage | None:
-        """Return the vendor's usage of the whole answer, if it came."""
-        return self.reader.usage if self.reader.is_usage_final else None
+        """Return the vendor's usage of the whole answer, if it came and the card prices it."""
+        usage, estimate = self.reader.usage, self.reader.estimate
+        if usage is None or not self.reader.is_usage_final:
+            return None
+        if estimate is None or self.card is None or self.card.priced(usage.measures):
+            return usage
+        is_told = usage.quantities and not self.card.priced(estimate.measures)
+        return usage if is_told else None
 
     def told(self) -> Usage:
         """Return the best that is known: the vendor's last word, else what was delivered."""
-        return self.final() or delivered_usage(self.reader.usage, self.delivered)
+        usage, estimate = self.reader.usage, self.reader.estimate
+        if usage is not None and estimate is not None:
+            estimate = replace(
+                estimate,
+                quantities=usage.quantities or estimate.quantities,
+                measures=usage.measures or estimate.measures,
+                raw=usage.raw,
+            )
+        return self.final() or delivered_usage(estimate or usage, self.delivered)
 
     def book(self, state: State, reason: Reason, outcome: Outcome = Outcome.DELIVERED) -> Verdict:
         """Charge what is known."""
@@ -228,6 +242,7 @@ def delivered_usage(early: Usage | None, delivered: Delivered) -> Usage:
         quantities[UnitClass.OUTPUT] = visible + delivered.tokens - told
     return Usage(
         quantities=quantities,
+        measures=early.measures if early else {},
         service_tier=early.service_tier if early else STANDARD,
         is_estimated=True,
         raw=early.raw if early else None,
@@ -243,7 +258,7 @@ def price(usage: Usage, card: RateCard | None, *, hold_nusd: int) -> Price:
         # Admission refuses a tier without a price: the vendor chose this one by itself.
         usage = replace(usage, service_tier=STANDARD)
         flags.add(Flag.UNPRICED)
-    cost = _cost(_with_fee(usage, card), card, flags)
+    cost = _cost(_with_fee(pricing.in_measure(usage, card), card), card, flags)
     if cost.price_nusd > hold_nusd:
         flags.add(Flag.OVER_HOLD)
     return Price(

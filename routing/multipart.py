@@ -15,7 +15,7 @@ from routing.error_codes import Code, RelayError
 PARTS_MAX: Final = 128
 HEAD_BYTES_MAX: Final = 4_096  # of all headers of one part
 NAME_CHARS_MAX: Final = 100
-TEXT_BYTES_MAX: Final = 1 << 20
+TEXT_BYTES_MAX: Final = 8 << 20  # samples of speakers come as data URLs
 
 # RFC 2046 5.1.1, without the space, which only quoted boundaries may hold.
 _CONTENT_TYPE: Final = re.compile(

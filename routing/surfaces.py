@@ -20,6 +20,14 @@ class Surface(enum.StrEnum):
     INPUT_TOKENS = "input_tokens"
     COMPACT = "compact"
     EMBEDDINGS = "embeddings"
+    IMAGES = "images"
+    IMAGE_EDITS = "image_edits"
+    IMAGE_VARIATIONS = "image_variations"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+    TRANSLATIONS = "translations"
+    MODERATIONS = "moderations"
+    RERANK = "rerank"
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
     GENERATE = "generate"
@@ -47,6 +55,14 @@ FAMILY = {
     Surface.INPUT_TOKENS: Family.OPENAI,
     Surface.COMPACT: Family.OPENAI,
     Surface.EMBEDDINGS: Family.OPENAI,
+    Surface.IMAGES: Family.OPENAI,
+    Surface.IMAGE_EDITS: Family.OPENAI,
+    Surface.IMAGE_VARIATIONS: Family.OPENAI,
+    Surface.SPEECH: Family.OPENAI,
+    Surface.TRANSCRIPTIONS: Family.OPENAI,
+    Surface.TRANSLATIONS: Family.OPENAI,
+    Surface.MODERATIONS: Family.OPENAI,
+    Surface.RERANK: Family.OPENAI,
     Surface.MODELS: Family.OPENAI,
     Surface.PLATFORM: Family.OPENAI,
     Surface.MESSAGES: Family.ANTHROPIC,
@@ -67,3 +83,7 @@ WIRES = {
     "anthropic-messages": Surface.MESSAGES,
     "gemini": Surface.GENERATE,
 }
+
+# Who takes a form (`multipart/form-data`), and who takes nothing else.
+FORM_ONLY = frozenset({Surface.IMAGE_VARIATIONS, Surface.TRANSCRIPTIONS, Surface.TRANSLATIONS})
+TAKES_FORM = FORM_ONLY | {Surface.IMAGE_EDITS}

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
-from routing.api import account, chat, embeddings, gemini, messages, models, responses
+from routing.api import account, chat, embeddings, gemini, media, messages, models, responses
 
 # The same paths stand under /v1, as their vendor speaks them, and under /api/v1 with OpenRouter's
 # envelope around them.
@@ -15,6 +15,7 @@ RELAYED = {
     "responses/input_tokens": responses.InputTokens,
     "responses/compact": responses.Compact,
     "embeddings": embeddings.Embeddings,
+    **media.OPERATIONS,
 }
 urlpatterns: list[URLPattern] = [
     *[

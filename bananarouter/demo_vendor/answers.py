@@ -53,6 +53,14 @@ PROFILES = {
     "demo-steady": Profile(first_token_s=0.25, tokens_per_s=60),
     "demo-reasoner": Profile(first_token_s=0.4, tokens_per_s=90, reasons=True),
     "demo-embed": Profile(first_token_s=0.03, tokens_per_s=100_000),
+    "demo-image": Profile(first_token_s=0.1, tokens_per_s=100_000),
+    "demo-picture": Profile(first_token_s=0.1, tokens_per_s=100_000),
+    "demo-voice": Profile(first_token_s=0.05, tokens_per_s=100_000),
+    "demo-speaker": Profile(first_token_s=0.05, tokens_per_s=100_000),
+    "demo-ears": Profile(first_token_s=0.05, tokens_per_s=100_000),
+    "demo-scribe": Profile(first_token_s=0.05, tokens_per_s=100_000),
+    "demo-moderator": Profile(first_token_s=0.02, tokens_per_s=100_000),
+    "demo-rerank": Profile(first_token_s=0.02, tokens_per_s=100_000),
 }
 
 

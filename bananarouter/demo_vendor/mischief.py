@@ -47,6 +47,19 @@ def read(text: str) -> Plan:
     )
 
 
+class Refused(Exception):
+    """A request that gets an error status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+def refuse(plan: Plan) -> None:
+    """Refuse the request if that is the plan. Raises: Refused."""
+    if plan.status is not None:
+        raise Refused(plan.status)
+
+
 def _number(found: dict[str, str], name: str) -> float | None:
     try:
         return float(found[name])

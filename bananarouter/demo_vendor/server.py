@@ -1,7 +1,6 @@
 """The demo vendor's HTTP server: paths, credentials, pace and mischief."""
 
 import asyncio
-import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,17 +15,19 @@ from bananarouter.demo_vendor import (
     anthropic_messages,
     beats,
     embeddings,
+    forms,
     gemini_generate,
+    media,
     mischief,
     openai_chat,
     openai_responses,
 )
+from bananarouter.demo_vendor.forms import LABELED
+from bananarouter.demo_vendor.mischief import Refused
 
 BODY_BYTES_MAX = 64 << 20
 GARBAGE = b"<html><body>502 Bad Gateway</body></html>\n\n"
 NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-# Every answer names its maker.
-LABELED = {"X-Demo-Vendor": "simulated answers; no language model"}
 
 Whole = Callable[[dict[str, Any], answers.Prompt, answers.Answer, mischief.Plan], dict[str, Any]]
 Events = Callable[
@@ -59,13 +60,6 @@ MESSAGES = _protocol(anthropic_messages)
 GEMINI = _protocol(gemini_generate)
 
 
-class Refused(Exception):
-    """A request that gets an error status."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-
 def application() -> web.Application:
     """Make the server's application."""
     app = web.Application(client_max_size=BODY_BYTES_MAX)
@@ -76,6 +70,8 @@ def application() -> web.Application:
     app.router.add_post("/v1/responses/input_tokens", _guarded(RESPONSES, _input_tokens))
     app.router.add_post("/v1/responses/compact", _guarded(RESPONSES, _compact))
     app.router.add_post("/v1/embeddings", _guarded(CHAT, _embeddings))
+    for path, handler in media.HANDLERS.items():
+        app.router.add_post(path, _guarded(CHAT, handler))
     app.router.add_post("/v1/messages", _guarded(MESSAGES, _messages))
     app.router.add_post("/v1/messages/count_tokens", _guarded(MESSAGES, _count_tokens))
     for version in ("v1", "v1beta"):
@@ -93,7 +89,7 @@ def _guarded(protocol: Protocol, handler: Handler) -> Callable[..., Awaitable[we
         try:
             if not _has_credential(request):
                 raise Refused(401)
-            body = await request.json(loads=_loads)
+            body = await forms.read(request)
             if str(request.match_info.get("model", body.get("model"))) not in answers.PROFILES:
                 raise Refused(404)
             return await handler(request, body)
@@ -105,13 +101,6 @@ def _guarded(protocol: Protocol, handler: Handler) -> Callable[..., Awaitable[we
         return web.json_response(protocol.error(status), status=status, headers=headers)
 
     return handle
-
-
-def _loads(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return value
 
 
 def _has_credential(request: web.Request) -> bool:
@@ -133,7 +122,7 @@ async def _messages(request: web.Request, body: dict[str, Any]) -> web.StreamRes
 
 async def _embeddings(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
     given = body["input"]
-    _raise_planned(mischief.read(given if isinstance(given, str) else ""))
+    mischief.refuse(mischief.read(given if isinstance(given, str) else ""))
     return web.json_response(embeddings.openai(body), headers=LABELED)
 
 
@@ -174,11 +163,6 @@ async def _gemini(request: web.Request, body: dict[str, Any]) -> web.StreamRespo
     return await _answer(request, GEMINI, body, prompt)
 
 
-def _raise_planned(plan: mischief.Plan) -> None:
-    if plan.status is not None:
-        raise Refused(plan.status)
-
-
 async def _answer(
     request: web.Request, protocol: Protocol, body: dict[str, Any], prompt: answers.Prompt
 ) -> web.StreamResponse:
@@ -186,7 +170,7 @@ async def _answer(
     plan = mischief.read(prompt.latest)
     profile = answers.PROFILES[prompt.model]
     first_s = profile.first_token_s * plan.pace if plan.first_s is None else plan.first_s
-    _raise_planned(plan)
+    mischief.refuse(plan)
     answer = answers.compose(prompt, plan)
     await asyncio.sleep(first_s)
     each_s = plan.pace / profile.tokens_per_s

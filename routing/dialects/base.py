@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from billing.usage import UnitClass
 from routing.jsonedit import Document
+from routing.multipart import Form
 from routing.surfaces import Surface
 
 
@@ -93,6 +94,9 @@ class Content:
     inline_bytes: int = 0  # base64 of images, which are bounded by their number instead
     has_remote: bool = False
     fees: Mapping[UnitClass, int] = field(default_factory=dict)
+    # What the request itself tells of its work in other measures than tokens (MEASURES).
+    measures: Mapping[UnitClass, int] = field(default_factory=dict)
+    heard_ms_max: int = 0  # what the sound that it holds cannot exceed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,10 @@ class Inbound:
     query: str = ""  # allow-listed, to be forwarded
     is_platform: bool = False  # under /api/v1: OpenRouter's envelope
     fallbacks: tuple[str, ...] = ()  # other models that may answer, in order (OpenRouter)
+    form: Form | None = None  # a body that is a form: `document` holds its bytes and its texts
+    answer_format: str = "json"  # as the caller asks for it
+    # The vendor bills the whole answer whether or not it is read: a client that leaves pays it.
+    is_drained: bool = False
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -136,6 +144,9 @@ class Demand:
     service_tier: str = "standard"
     has_output: bool = True  # False for embeddings and counts
     has_limit: bool = True  # False: no field of the operation caps its output
+    # At most so much in other measures than tokens: what is held where the card prices these.
+    measures: Mapping[UnitClass, int] = field(default_factory=dict)
+    media_tokens: int = 0  # the most that sound beside the text may become
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 from routing.readers import (
     anthropic_messages,
     gemini_generate,
+    openai_audio,
     openai_chat,
     openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
+    rerank,
 )
 from routing.readers.base import Expectation, Reader
 from routing.surfaces import Surface
@@ -19,6 +23,14 @@ _READERS: Mapping[Surface, Callable[[Expectation], Reader]] = {
     Surface.INPUT_TOKENS: openai_responses.InputTokensReader,
     Surface.COMPACT: openai_responses.ResponsesReader,
     Surface.EMBEDDINGS: openai_embeddings.EmbeddingsReader,
+    Surface.IMAGES: openai_images.ImagesReader,
+    Surface.IMAGE_EDITS: openai_images.ImagesReader,
+    Surface.IMAGE_VARIATIONS: openai_images.ImagesReader,
+    Surface.SPEECH: openai_audio.SpeechReader,
+    Surface.TRANSCRIPTIONS: openai_audio.TranscriptReader,
+    Surface.TRANSLATIONS: openai_audio.TranscriptReader,
+    Surface.MODERATIONS: openai_moderations.ModerationsReader,
+    Surface.RERANK: rerank.RerankReader,
     Surface.MESSAGES: anthropic_messages.MessagesReader,
     Surface.COUNT_TOKENS: anthropic_messages.CountTokensReader,
     Surface.GENERATE: gemini_generate.GenerateReader,

@@ -38,6 +38,7 @@ class AnswerReader(abc.ABC):
         "is_complete",
     )
     family: ClassVar[Family]
+    event_bytes_max: ClassVar[int] = sse.EVENT_BYTES_MAX
 
     def __init__(self, expectation: Expectation) -> None:
         self.expectation = expectation
@@ -60,6 +61,11 @@ class AnswerReader(abc.ABC):
         if self._usage is None:
             self._usage = self._count()
         return self._usage
+
+    @property
+    def estimate(self) -> Usage | None:
+        """Of text, its tokens say enough."""
+        return None
 
     @property
     def is_usage_final(self) -> bool:

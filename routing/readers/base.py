@@ -1,10 +1,11 @@
 """What is read from a vendor's native answer while its bytes pass through (pure)."""
 
 import enum
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
-from billing.usage import Usage
+from billing.usage import UnitClass, Usage
 from routing.conversation import FinishReason
 from routing.dialects.base import Quirks
 from routing.errors import RelayError
@@ -43,6 +44,9 @@ class Expectation:
     wants_stream_usage: bool = True
     # Cited pages mean a search that is billed: only where the caller asked for the tool.
     may_search: bool = True
+    # What the request told of its work in other measures, for answers that tell nothing.
+    measures: Mapping[UnitClass, int] = field(default_factory=dict)
+    answer_format: str = "json"
     quirks: Quirks
 
 
@@ -58,6 +62,12 @@ class Reader(Protocol):
     is_complete: bool  # the protocol's terminal event was seen (or the whole body read)
     has_output: bool  # some content was seen; comments, pings and role-only chunks are none
     flags: set[Flag]
+    event_bytes_max: ClassVar[int]  # the largest event of its streams
+
+    @property
+    def estimate(self) -> Usage | None:
+        """What can be said of an answer whose usage does not say it; None: its text alone."""
+        ...
 
     @property
     def usage(self) -> Usage | None:
