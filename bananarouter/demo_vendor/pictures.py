@@ -16,7 +16,7 @@ SIDE = 64
 TOKENS = {"low": 272, "medium": 1_056, "high": 4_160}
 PARTIAL_TOKENS = 100
 INPUT_IMAGE_TOKENS = 323
-BILLED_BY_TOKEN = "demo-image"
+METERED_MODEL = "demo-image"
 
 
 def png(text: str, step: int = 0) -> bytes:
@@ -71,7 +71,7 @@ def whole(body: dict[str, Any]) -> dict[str, Any]:
     text = str(body.get("prompt", "variation"))
     data = [{"b64_json": base64.b64encode(png(f"{text} {n}")).decode()} for n in range(count)]
     found: dict[str, Any] = {"created": int(time.time()), "data": data}
-    if body["model"] == BILLED_BY_TOKEN:
+    if body["model"] == METERED_MODEL:
         found |= {"output_format": "png", "quality": "medium", "size": "1024x1024"}
         found["usage"] = usage(body, count)
     return found
@@ -96,4 +96,4 @@ def events(body: dict[str, Any], name: str) -> Iterator[beats.Beat]:
 
 def is_stream(body: dict[str, Any]) -> bool:
     """Tell whether the caller wants events; models billed by the image have none."""
-    return forms.flag(body, "stream") and body["model"] == BILLED_BY_TOKEN
+    return forms.flag(body, "stream") and body["model"] == METERED_MODEL

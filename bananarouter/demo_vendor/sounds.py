@@ -19,7 +19,7 @@ SECONDS_MAX = 60
 TOKENS_PER_MINUTE = 1_250  # as OpenAI's gpt-4o-mini-tts writes and gpt-4o-transcribe reads
 BYTES_PER_S = 4_000  # of a file that is no WAV: 32 kbit/s
 PIECES = 4
-BILLED_BY_HOUR = "demo-ears"
+HOUR_MODEL = "demo-ears"
 
 
 def tone(text: str) -> bytes:
@@ -63,7 +63,7 @@ def seconds_of(sound: bytes) -> float:
     """Return how long a file is."""
     try:
         with wave.open(io.BytesIO(sound)) as file:
-            return file.getnframes() / file.getframerate()
+            return float(file.getnframes() / file.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError):
         return len(sound) / BYTES_PER_S
 
@@ -76,7 +76,7 @@ def transcript(body: dict[str, Any]) -> str:
 def usage(body: dict[str, Any]) -> dict[str, Any]:
     """Return the usage: of one model by its duration, else tokens."""
     seconds = seconds_of(body["file"])
-    if body["model"] == BILLED_BY_HOUR:
+    if body["model"] == HOUR_MODEL:
         return {"type": "duration", "seconds": math.ceil(seconds)}
     heard, text = math.ceil(seconds * TOKENS_PER_MINUTE / 60), tokens.count(body.get("prompt", ""))
     written = tokens.count(transcript(body))
@@ -117,4 +117,4 @@ def transcript_events(body: dict[str, Any]) -> Iterator[beats.Beat]:
 
 def is_stream(body: dict[str, Any]) -> bool:
     """Tell whether the caller wants events; as Whisper, one model ignores it."""
-    return forms.flag(body, "stream") and body["model"] != BILLED_BY_HOUR
+    return forms.flag(body, "stream") and body["model"] != HOUR_MODEL
