@@ -28,7 +28,7 @@ def priced_body(body: bytes, *, cost_nusd: int) -> bytes:
 
 def priced_events(held: bytes, *, cost_nusd: int) -> bytes:
     """Put the cost into the usage of a stream's last events."""
-    splitter = sse.Splitter()
+    splitter = sse.Splitter(len(held))  # a picture is larger than other events
     events = splitter.feed(held) if held else []
     return b"".join(_priced_event(event, cost_nusd) for event in [*events, splitter.rest()])
 

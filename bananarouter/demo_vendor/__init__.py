@@ -3,6 +3,8 @@
 No language model runs here: every answer says that it is simulated. What is real: the three
 vendors' protocols (OpenAI chat, responses and embeddings; Anthropic messages; Gemini), token
 counts from a real tokenizer, a realistic pace, tool calls, JSON schemas, prompt caching.
+Images are patterns, speech is a tone, a transcript says that nobody listened; moderation looks
+for a few words, reranking counts the words in common.
 
 It misbehaves on request. Write `demo:` and instructions anywhere in the latest message
 (`demo: status=429`, `demo: tokens=400 cut=20`):

@@ -161,8 +161,7 @@ def test_announced_prices_are_quotes_of_their_own_day():
 @pytest.mark.parametrize(("provider", "name"), [
     ("openai", "no-such-model"),
     ("no-such-provider", "gpt-4o"),
-    ("openai", "whisper-1"),  # sold by the hour
-    ("openai", "tts-1"),  # by the character
+    ("openai", "gpt-realtime-whisper"),  # live sound, which nobody can send here
     ("openai", "moderation"),  # no price at all: the package would answer 0
     ("openrouter", "openai/gpt-oss-20b:free"),
     ("mistral", "mistral-ocr-latest"),

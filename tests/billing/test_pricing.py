@@ -12,7 +12,10 @@ from billing.pricing import MissingRate, Rate, RateCard, bound, cost
 from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, TOKEN_CLASSES, Unit, UnitClass, Usage
 
 FEES = sorted(set(UnitClass) - TOKEN_CLASSES)
-THINGS = {Unit.MTOK: 1_000_000, Unit.THOUSAND: 1_000, Unit.REQUEST: 1}
+THINGS = {
+    Unit.MTOK: 1_000_000, Unit.THOUSAND: 1_000, Unit.REQUEST: 1,
+    Unit.MCHAR: 1_000_000, Unit.HOUR: 3_600_000,
+}  # fmt: skip
 
 
 def rate(unit_class, price, *, unit=None, tier_from=0, service_tier="standard", vendor=None):
@@ -35,6 +38,7 @@ def fraction_of(usage, rates, *, vendor=False):
     prompt = sum(n for c, n in usage.quantities.items() if c.value not in {
         "output", "reasoning", "audio_output", "image_output",
         "web_search", "web_fetch", "image", "request",
+        "characters", "audio_duration", "search_unit",
     })  # fmt: skip
     total = Fraction(0)
     for unit_class, n in usage.quantities.items():
@@ -57,7 +61,8 @@ def some_rates(chooser):
     for service_tier in ("standard", "flex"):
         for unit_class in UnitClass:
             fee = unit_class not in TOKEN_CLASSES
-            unit = chooser.choice([Unit.THOUSAND, Unit.REQUEST]) if fee else Unit.MTOK
+            others = [unit for unit in Unit if unit is not Unit.MTOK]
+            unit = chooser.choice(others) if fee else Unit.MTOK
             for tier_from in [0] if fee else [0, *tiers]:
                 price = chooser.choice([0, 1, 37_500_000, chooser.randrange(10**12)])
                 rates.append(rate(

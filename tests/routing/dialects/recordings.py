@@ -19,6 +19,8 @@ SURFACES = {
     "openai-responses": Surface.RESPONSES,
     "openai-input-tokens": Surface.INPUT_TOKENS,
     "openai-embeddings": Surface.EMBEDDINGS,
+    "openai-images": Surface.IMAGES,
+    "openai-moderations": Surface.MODERATIONS,
     "anthropic-messages": Surface.MESSAGES,
     "anthropic-count-tokens": Surface.COUNT_TOKENS,
     "gemini": Surface.GENERATE,
