@@ -31,8 +31,9 @@ class MediaReader(AnswerReader):
         self._count_done = 0
 
     def read_event(self, event: bytes) -> Step:
-        """Take one event; `[DONE]`, which some vendors send, says nothing."""
+        """Take one event; `[DONE]`, which some vendors send, is the end of them."""
         if self.error is None and self._data(event) == _DONE:
+            self._is_over = True
             return Step.HOLD
         return super().read_event(event)
 

@@ -15,6 +15,15 @@ MINIMAL = {
     Surface.INPUT_TOKENS: {"model": "m", "input": "Hi"},
     Surface.COMPACT: {"model": "m", "input": "Hi"},
     Surface.EMBEDDINGS: {"model": "m", "input": "Hi"},
+    Surface.IMAGES: {"model": "m", "prompt": "Hi"},
+    Surface.IMAGE_EDITS: {
+        "model": "m",
+        "prompt": "Hi",
+        "images": [{"image_url": "https://example.com/x.png"}],
+    },
+    Surface.SPEECH: {"model": "m", "input": "Hi", "voice": "alloy"},
+    Surface.MODERATIONS: {"model": "m", "input": "Hi"},
+    Surface.RERANK: {"model": "m", "query": "Hi", "documents": ["Hi", "Ho"]},
     Surface.MESSAGES: {
         "model": "m",
         "max_tokens": 5,
@@ -26,6 +35,37 @@ MINIMAL = {
     Surface.GEMINI_EMBED: {"content": {"parts": [{"text": "Hi"}]}},
     Surface.GEMINI_BATCH_EMBED: {"requests": [{"content": {"parts": [{"text": "Hi"}]}}]},
 }
+
+
+BOUNDARY = "b0unDary"
+
+
+def form(*parts, boundary=BOUNDARY) -> bytes:
+    """Write a form: each part is (name, value), bytes being a file, or (name, value, head)."""
+    pieces = []
+    for name, value, *more in parts:
+        is_file = isinstance(value, bytes)
+        filename = '; filename="a.bin"' if is_file else ""
+        head = more[0] if more else f'Content-Disposition: form-data; name="{name}"{filename}'
+        content = value if is_file else str(value).encode()
+        pieces.append(f"--{boundary}\r\n{head}\r\n\r\n".encode() + content + b"\r\n")
+    return b"".join(pieces) + f"--{boundary}--\r\n".encode()
+
+
+def form_type(boundary=BOUNDARY) -> dict[str, str]:
+    return {"content-type": f"multipart/form-data; boundary={boundary}"}
+
+
+def decode_form(surface: Surface, *parts, **headers) -> Inbound:
+    return decode(surface, form(*parts), headers={**form_type(), **headers})
+
+
+def form_refusal(surface: Surface, *parts) -> RelayError:
+    """Return the 400 that this form is refused with, at decoding or at the demand."""
+    with pytest.raises(RelayError) as caught:
+        dialects.for_surface(surface).demand(decode_form(surface, *parts))
+    assert caught.value.status == 400
+    return caught.value
 
 
 def dump(body) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import anthropic
 import openai
+import openai.types.audio
 import pytest
 import yaml
 from google.genai import types as gemini_types
@@ -167,6 +168,17 @@ harmless(
     SpeakerVoiceConfig.voiceConfig SpeechConfig.multiSpeakerVoiceConfig SpeechConfig.voiceConfig
     VoiceConfig.prebuiltVoiceConfig VoiceConfig.replicatedVoiceConfig VoiceConfig.voice""",
 )
+for _surface, _root in (
+    (Surface.IMAGES, "CreateImageRequest"),
+    (Surface.IMAGE_EDITS, "EditImageBodyJsonParam"),
+):
+    harmless(_surface, "the words to draw", f"{_root}.prompt prompt")
+    harmless(_surface, "transparent or not", f"{_root}.background background")
+harmless(
+    Surface.SPEECH,
+    "the vendor's public voices are plain names; one's own is an object with an id: refused",
+    "CreateSpeechRequest.voice voice",
+)
 
 
 class Walker:
@@ -302,6 +314,10 @@ ROOTS = {
     Surface.CHAT: "CreateChatCompletionRequest",
     Surface.RESPONSES: "CreateResponse",
     Surface.EMBEDDINGS: "CreateEmbeddingRequest",
+    Surface.IMAGES: "CreateImageRequest",
+    Surface.IMAGE_EDITS: "EditImageBodyJsonParam",
+    Surface.SPEECH: "CreateSpeechRequest",
+    Surface.MODERATIONS: "CreateModerationRequest",
     Surface.MESSAGES: "BetaCreateMessageParams",
 }
 SDK_PARAMS = {
@@ -310,6 +326,10 @@ SDK_PARAMS = {
         openai.types.responses.response_create_params.ResponseCreateParamsNonStreaming
     ),
     Surface.EMBEDDINGS: openai.types.embedding_create_params.EmbeddingCreateParams,
+    Surface.IMAGES: openai.types.image_generate_params.ImageGenerateParamsNonStreaming,
+    Surface.IMAGE_EDITS: openai.types.image_generate_params.ImageGenerateParamsNonStreaming,
+    Surface.SPEECH: openai.types.audio.speech_create_params.SpeechCreateParams,
+    Surface.MODERATIONS: openai.types.moderation_create_params.ModerationCreateParams,
     Surface.MESSAGES: (anthropic.types.beta.message_create_params.MessageCreateParamsNonStreaming),
 }
 
@@ -350,6 +370,10 @@ SURFACES = [
     Surface.CHAT,
     Surface.RESPONSES,
     Surface.EMBEDDINGS,
+    Surface.IMAGES,
+    Surface.IMAGE_EDITS,
+    Surface.SPEECH,
+    Surface.MODERATIONS,
     Surface.MESSAGES,
     Surface.GENERATE,
 ]
