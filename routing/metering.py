@@ -5,9 +5,20 @@ from dataclasses import dataclass, replace
 
 from billing import pricing
 from billing.pricing import STANDARD, Cost, MissingRate, Rate, RateCard
-from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, UnitClass, Usage
+from billing.usage import (
+    INPUT_CLASSES,
+    MEASURES,
+    OUTPUT_CLASSES,
+    TOKEN_CLASSES,
+    UnitClass,
+    Usage,
+)
 from routing import tokenizer
 from routing.readers.base import Flag, Reader
+
+# Things beside tokens: one without a rate costs what the dearest of the others does. Measures of
+# a whole request are none of them, but for the image, which chat's tools make as well.
+FEES = frozenset(UnitClass) - TOKEN_CLASSES - MEASURES - {UnitClass.REQUEST} | {UnitClass.IMAGE}
 
 
 class Ending(enum.StrEnum):
@@ -157,7 +168,7 @@ def whole(
 ) -> Verdict:  # fmt: skip
     """Judge an answer that is no stream."""
     delivered = Delivered(prompt_bytes=prompt_bytes, prompt_tokens=prompt_tokens)
-    if reader.usage is None:
+    if reader.usage is None or reader.estimate is not None:
         delivered.tokens = tokenizer.count(reader.take_text())
     return stream(
         ending=Ending.DRAINED if is_gone else Ending.WHOLE,
@@ -299,7 +310,7 @@ def _highest_beside(unit_class: UnitClass, card: RateCard, service_tier: str) ->
     sides = (INPUT_CLASSES, OUTPUT_CLASSES)
     side = next((side for side in sides if unit_class in side), None)
     if side is None:
-        side = frozenset(UnitClass) - INPUT_CLASSES - OUTPUT_CLASSES - {UnitClass.REQUEST}
+        side = FEES
     beside = [
         rate
         for (other, tier), rates in card.rates.items()

@@ -6,6 +6,7 @@ back, so that tests can compare the vendor's own log with charges and with what 
 
 import asyncio
 import json
+import re
 import socket
 import struct
 import threading
@@ -237,11 +238,13 @@ class Vendor:
 
 
 def _model(path: str, body: bytes) -> str:
-    """Return the model that a request names: in the path (Gemini, Azure) or in the JSON."""
+    """Return the model that a request names: in the path (Gemini, Azure), a form, or the JSON."""
     for marker in ("/models/", "/deployments/"):
         if marker in path:
             tail = path.partition(marker)[2].partition("?")[0]
             return tail.partition("/")[0] if marker == "/deployments/" else tail.rpartition(":")[0]
+    if found := re.search(rb'name="model"\r\n\r\n([^\r\n]*)', body):  # a form
+        return found[1].decode()
     try:
         return str(json.loads(body).get("model", ""))
     except (ValueError, AttributeError):

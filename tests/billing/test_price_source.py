@@ -222,3 +222,17 @@ def test_stated_prices_may_be_zero_but_need_an_input():
     assert {rate.nusd_per_unit for rate in free} == {0}
     with pytest.raises(NoPrice):
         price_source.derived({UnitClass.OUTPUT: Decimal(1)}, rules=Rules())
+
+
+@pytest.mark.parametrize(
+    ("name", "unit_class", "unit", "usd"),
+    [
+        ("whisper-1", UnitClass.AUDIO_DURATION, Unit.HOUR, "0.36"),
+        ("tts-1", UnitClass.CHARACTERS, Unit.MCHAR, "15"),
+    ],
+)
+def test_sound_has_measures_of_its_own_and_no_price_for_tokens(name, unit_class, unit, usd):
+    [quote] = price_source.look_up(name, rules=OPENAI, at=AT).quotes
+    [rate] = quote.rates
+    assert (rate.unit_class, rate.unit) == (unit_class, unit)
+    assert rate.vendor_nusd_per_unit == Decimal(usd) * 10**9

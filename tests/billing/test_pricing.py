@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.pricing import MissingRate, Rate, RateCard, bound, cost
-from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, TOKEN_CLASSES, Unit, UnitClass, Usage
+from billing.pricing import MissingRate, Rate, RateCard, bound, cost, in_measure
+from billing.usage import (
+    INPUT_CLASSES,
+    MEASURES,
+    OUTPUT_CLASSES,
+    TOKEN_CLASSES,
+    Unit,
+    UnitClass,
+    Usage,
+)
 
 FEES = sorted(set(UnitClass) - TOKEN_CLASSES)
 THINGS = {
@@ -173,3 +181,58 @@ def test_no_usage_within_the_bounds_costs_more_than_the_bound(
         quantities={**inputs, **outputs, **fees, UnitClass.REQUEST: 1}, service_tier=service_tier
     )
     assert cost(usage, own).price_nusd <= most
+
+
+HOUR = rate(UnitClass.AUDIO_DURATION, 360_000_000, unit=Unit.HOUR)
+TOKENS = {UnitClass.INPUT: 10, UnitClass.OUTPUT: 5}
+SECOND = {UnitClass.AUDIO_DURATION: 1_000}
+
+
+def test_an_hour_is_counted_in_milliseconds():
+    assert cost(Usage(quantities=SECOND), card(HOUR)).price_nusd == 100_000
+    assert cost(Usage(quantities={UnitClass.AUDIO_DURATION: 1}), card(HOUR)).price_nusd == 100
+
+
+def test_a_card_that_prices_a_measure_prices_all_by_it():
+    usage = Usage(quantities=TOKENS, measures=SECOND)
+    both = card(HOUR, rate(UnitClass.INPUT, 10**9), rate(UnitClass.OUTPUT, 10**9))
+    assert in_measure(usage, both).quantities == SECOND
+    assert in_measure(usage, both).measures == {}
+    tokens = card(rate(UnitClass.INPUT, 10**9), rate(UnitClass.OUTPUT, 10**9))
+    assert in_measure(usage, tokens).quantities == TOKENS
+    assert in_measure(Usage(quantities=TOKENS), both).quantities == TOKENS
+
+
+def test_the_bound_is_in_the_measure_that_is_billed():
+    limits = {"prompt_tokens_max": 100, "completion_tokens_max": 10, "measures": SECOND}
+    assert bound(card(HOUR), **limits) == 100_000
+    priced = (rate(UnitClass.INPUT, 10**9), rate(UnitClass.OUTPUT, 2 * 10**9))
+    assert bound(card(HOUR, *priced), **limits) == 100_000
+    assert bound(card(*priced), **limits) == 120_000
+
+
+@pytest.mark.parametrize(
+    ("rates", "measures", "completion"),
+    [
+        ([HOUR], {}, 0),  # a chat with a model of sound
+        ([HOUR], {UnitClass.IMAGE: 1}, 0),
+        ([rate(UnitClass.INPUT, 5)], {UnitClass.IMAGE: 1}, 10),  # images of an embedding model
+        ([rate(UnitClass.OUTPUT, 5)], {UnitClass.IMAGE: 1}, 10),
+    ],
+)
+def test_what_a_card_cannot_bill_either_way_is_refused(rates, measures, completion):
+    with pytest.raises(MissingRate):
+        bound(
+            card(*rates), prompt_tokens_max=10, completion_tokens_max=completion, measures=measures
+        )
+
+
+def test_a_stated_zero_is_a_price():
+    free = card(rate(UnitClass.INPUT, 0), rate(UnitClass.OUTPUT, 0))
+    assert bound(free, prompt_tokens_max=9, completion_tokens_max=9, measures=SECOND) == 0
+
+
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_every_measure_is_a_basis_of_service(measure):
+    assert card(rate(measure, 5)).serves()
+    assert not card(rate(UnitClass.OUTPUT, 5)).serves()

@@ -200,6 +200,23 @@ def test_prices_announced_for_a_later_day_are_dated_cards():
         assert rate.vendor_nusd_per_unit == 10**9
 
 
+@pytest.mark.parametrize(
+    ("name", "unit_class", "unit"),
+    [
+        ("characters", UnitClass.CHARACTERS, "mchar"),
+        ("input_mchars", UnitClass.CHARACTERS, "mchar"),
+        ("audio_duration", UnitClass.AUDIO_DURATION, "hour"),
+        ("input_audio_hours", UnitClass.AUDIO_DURATION, "hour"),
+        ("image", UnitClass.IMAGE, "thousand"),
+        ("search_unit", UnitClass.SEARCH_UNIT, "thousand"),
+    ],
+)
+def test_other_measures_than_tokens_need_no_input(name, unit_class, unit):
+    run(channel(models=[{"name": "acme/m", "prices": {name: "0.36"}}]))
+    rate = price("main:acme/m", unit_class)
+    assert (rate.unit, rate.vendor_nusd_per_unit) == (unit, 360_000_000)
+
+
 @pytest.mark.parametrize("name", [
     "openai-chat", "openai-responses", "openai-embeddings", "openai-images", "openai-moderations",
     "openai-input-tokens", "anthropic-messages", "anthropic-count-tokens", "gemini",
@@ -239,6 +256,8 @@ WRONG = [
     ({"models": [{"name": "m", "prices": {"input": "NaN"}}]}, "prices.input: must be US dollars"),
     ({"models": [{"name": "m", "prices": {"input": "0.0000000001"}}]}, "at most nine decimals"),
     ({"models": [{"name": "m", "prices": {"output": "1"}}]}, "prices.input: is missing"),
+    ({"models": [{"name": "m", "prices": {"audio_duration": "1", "input_audio_hours": "1"}}]},
+     "prices.input_audio_hours: prices a class a second time"),
     ({"models": [{"name": "m", "prices": {"input": "1", "audio_input": "1", "input_audio": "1"}}]},
      "prices.input_audio: prices a class a second time"),
     ({"models": [{"name": "m", "priced_as": "no-such-model"}]},
