@@ -81,9 +81,12 @@ def encode(
     account_tag: str,
     output_limit: int | None,
 ) -> Outbound:
-    """Make the vendor's request; a vendor that wants to tell accounts apart takes `user` here."""
+    """Make the vendor's request; a vendor that tells accounts apart gets our tag as its `user`.
+
+    Only in place of what the caller sent: nothing else is ever added to a request for images.
+    """
     del output_limit  # no field for it
-    tag = account_tag if quirks.account_field else ""
+    tag = account_tag if quirks.account_field and "user" in inbound.body else ""
     return openai_forms.outbound(inbound, _PATHS[inbound.surface], upstream_name, quirks, tag)
 
 

@@ -120,10 +120,10 @@ def test_a_form_goes_on_byte_for_byte_with_its_own_boundary():
         calls.decode_form(EDITS, *FORM), tag="t", account_field="safety_identifier"
     )
     assert outbound.headers["content-type"] == calls.form_type()["content-type"]
+    assert outbound.body == calls.form(("model", "up"), *FORM[1:])
+    named = calls.decode_form(EDITS, *FORM, ("user", "alice"))
+    outbound = calls.encode(named, tag="t", account_field="safety_identifier")
     assert outbound.body == calls.form(("model", "up"), *FORM[1:], ("user", "t"))
-    assert calls.encode(calls.decode_form(EDITS, *FORM), tag="t").body == calls.form(
-        ("model", "up"), *FORM[1:]
-    )
 
 
 def test_what_the_caller_calls_its_user_stays_where_no_vendor_asks():
@@ -131,5 +131,7 @@ def test_what_the_caller_calls_its_user_stays_where_no_vendor_asks():
     asked = calls.encode(inbound, tag="t", account_field="safety_identifier")
     assert json.loads(asked.body) == {"model": "up", "prompt": "Hi", "user": "t"}
     assert json.loads(calls.encode(inbound, tag="t").body)["user"] == "alice"
+    silent = calls.encode(calls.decode(IMAGES), tag="t", account_field="safety_identifier")
+    assert "user" not in json.loads(silent.body)
     assert asked.path == "images/generations"
     assert asked.headers["content-type"] == "application/json"
