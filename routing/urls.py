@@ -3,10 +3,11 @@
 from django.urls import URLPattern, path, re_path
 
 from routing.api import account, chat, embeddings, gemini, media, messages, models, responses
+from routing.api.base import ProxyView
 
 # The same paths stand under /v1, as their vendor speaks them, and under /api/v1 with OpenRouter's
 # envelope around them.
-RELAYED = {
+RELAYED: dict[str, type[ProxyView]] = {
     "chat/completions": chat.ChatCompletions,
     "completions": chat.Completions,
     "messages": messages.Messages,
