@@ -118,6 +118,21 @@ def test_events_come_through_one_by_one_as_large_as_pictures(site):
     assert site.logged(got.headers["x-generation-id"])[2] == 42_000_000
 
 
+def test_the_platforms_envelope_adds_the_cost_and_leaves_sound_alone(site):
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    done = {"type": "image_generation.completed", "b64_json": "B" * (6 << 20), "usage": usage}
+    answers(site, "picture", scripts.stream([scripts.sse(done)]))
+    body = {"model": "acme/picture", "prompt": "x", "stream": True}
+    got = site.send(CHAT, "/api/v1/images/generations", json.dumps(body).encode())
+    told = json.loads(got.body.partition(b"data: ")[2])
+    assert told["usage"]["cost"] == 0.042
+    assert told["b64_json"] == done["b64_json"]
+    answers(site, "voice", Script(headers=(("Content-Type", "audio/mpeg"),), chunks=[SOUND]))
+    body = {"model": "acme/voice", "input": "x", "voice": "alloy"}
+    got = site.send(CHAT, "/api/v1/audio/speech", json.dumps(body).encode())
+    assert got.body == SOUND
+
+
 def test_a_client_that_leaves_pays_the_whole_picture(site):
     """Partial pictures are cheap and nearly whole: the vendor bills the whole, and so do we."""
     usage = {"input_tokens": 10, "output_tokens": 100, "total_tokens": 110}
