@@ -139,7 +139,7 @@ async def _input_tokens(_request: web.Request, body: dict[str, Any]) -> web.Stre
 
 async def _compact(_request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
     prompt = openai_responses.read(body)
-    _raise_planned(mischief.read(prompt.latest))
+    mischief.refuse(mischief.read(prompt.latest))
     return web.json_response(openai_responses.compacted(body, prompt), headers=LABELED)
 
 

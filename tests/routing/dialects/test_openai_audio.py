@@ -59,7 +59,7 @@ def test_a_sound_is_measured_and_bounded_with_a_margin():
     assert demand.media_tokens == 54 * 50
     assert demand.output_tokens == 1_000 + 54 * 50
     assert demand.prompt_bytes < 50
-    assert not demand.can_clamp
+    assert not demand.has_limit
 
 
 def test_what_a_form_asks_for_is_read():

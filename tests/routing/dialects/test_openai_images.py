@@ -18,7 +18,7 @@ def test_each_image_is_bounded_by_the_largest():
     assert demand.choices == 3
     assert demand.output_tokens == openai_images.IMAGE_TOKENS_MAX + 1_000
     assert demand.measures == {UnitClass.IMAGE: 3}
-    assert not demand.can_clamp
+    assert not demand.has_limit
     assert not demand.has_remote_content
 
 
