@@ -75,6 +75,8 @@ class Quirks:
     takes_parallel_switch: bool = True  # `parallel_tool_calls`
     # Calls' ids must be 9 letters or digits (Mistral).
     has_short_call_ids: bool = False
+    # The longest id of a call; 0: any.
+    call_id_chars_max: int = 0
     # Whose seals the endpoint opens (conversation.SealFormat); "": those of its wire format.
     seal: str = ""
     # Gemini before 2.5: an OpenAPI subset in `parameters` instead of JSON Schema.

@@ -195,6 +195,7 @@ class _Open:
         self.first = first
         self.pieces: list[str] = []
         self.transcripts: list[str] = []
+        self.expires_at: int | None = None  # of sound: told with its last piece
         self.citations: list[Citation] = []
         self.ending: ReasoningEnd | SealDelta | None = None
         self.is_closed = False
@@ -226,6 +227,7 @@ class _Open:
         elif isinstance(event, AudioDelta):
             self.pieces.append(event.data)
             self.transcripts.append(event.transcript)
+            self.expires_at = event.expires_at or self.expires_at
         elif isinstance(event, (TextDelta, ReasoningDelta, RefusalDelta)):
             self.pieces.append(event.text)
 
@@ -242,7 +244,7 @@ class _Open:
         if isinstance(first, AudioDelta):
             return Audio(
                 data=joined, transcript="".join(self.transcripts), id=first.id, mime=first.mime,
-                expires_at=first.expires_at,
+                expires_at=self.expires_at,
             )  # fmt: skip
         if isinstance(first, ReasoningDelta):
             return self._reasoning(first, joined)

@@ -38,14 +38,17 @@ class Names:
         return short
 
 
-_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
-def legal_id(call_id: str, length_max: int = 64) -> str:
+def legal_id(call_id: str) -> str:
     """Return an id of letters, digits, `_` and `-`: the same where it is one already."""
-    if len(call_id) <= length_max and _LEGAL_ID.fullmatch(call_id):
-        return call_id
+    return call_id if _LEGAL_ID.fullmatch(call_id) else hashed_id(call_id)
+
+
+def hashed_id(call_id: str) -> str:
+    """Return a short legal id in place of another: stateless."""
     digest = hashlib.sha256(call_id.encode()).digest()[:15]
     return "x" + base64.b32encode(digest).decode().lower()
 

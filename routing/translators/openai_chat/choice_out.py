@@ -85,7 +85,7 @@ class Choice:
         self._calls: dict[int, _Call] = {}
         self._has_refusal = False
         self._has_audio = False
-        self._expires_at: int | None = None
+        self._has_expiry = False
         self._finish: Finish | None = None
 
     def text(self, event: TextDelta) -> bytes:
@@ -216,7 +216,9 @@ class Choice:
             told["data"] = event.data
         if event.transcript:
             told["transcript"] = event.transcript
-        self._expires_at = event.expires_at or self._expires_at
+        if event.expires_at and not self._has_expiry:
+            told["expires_at"] = event.expires_at
+            self._has_expiry = True
         return self._chunk({"audio": told}) if told else b""
 
     def logprobs(self, event: Logprobs) -> bytes:
@@ -229,9 +231,6 @@ class Choice:
     def end(self) -> bytes:
         """Write what is left, and why it ended."""
         left = [self.text_end(TextEnd()), *map(self._ended, self._calls.values())]
-        if self._has_audio:
-            expires_at = self._expires_at or self._frame.answering.created
-            left.append(self._chunk({"audio": {"expires_at": expires_at}}))
         finish = self._finish
         reason = FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
         word = self._frame.wishes.finish(

@@ -1,7 +1,7 @@
 """Instructions and turns as the messages that a vendor takes (pure)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from routing.conversation import (
     Audio,
@@ -23,11 +23,8 @@ from routing.conversation import (
 from routing.dialects.base import Quirks
 from routing.translators import arguments, media
 from routing.translators.drops import Drops
-from routing.translators.names import Names, legal_id, short_id
+from routing.translators.names import Names, hashed_id, short_id
 from routing.translators.openai_chat import details_out
-
-# OpenAI refuses longer ids of calls with a 400 [mem, 2026-11].
-_CALL_ID_CHARS_MAX: Final = 40
 
 
 class Messages:
@@ -210,7 +207,9 @@ class Messages:
     def _id(self, call_id: str) -> str:
         if self._quirks.has_short_call_ids:
             return short_id(call_id)
-        return call_id and legal_id(call_id, _CALL_ID_CHARS_MAX)
+        # Kimi's own are "functions.name:0" (recorded 2026): they must come back as they are.
+        longest = self._quirks.call_id_chars_max
+        return hashed_id(call_id) if longest and len(call_id) > longest else call_id
 
     def _results(self, turn: Turn, called: Mapping[str, str]) -> list[dict[str, Any]]:
         """Write results; what is no text follows after all of them, as a user's message."""
