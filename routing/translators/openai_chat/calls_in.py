@@ -45,6 +45,14 @@ class Calls:
         text = word(function.get("input")) if is_custom else pieces_in.arguments_of(function)
         yield from self._grow(call, text, seals)
 
+    def more(self, index: int, text: str) -> Event | None:
+        """Take more arguments of a running call; None when there is none of this index."""
+        call = self._by_index.get(index)
+        if call is None or not call.is_started or call.is_ended or not text:
+            return None
+        call.feed(text)
+        return ToolDelta(call=call.number, arguments=text, choice=self._choice)
+
     def close(self) -> Iterator[Event]:
         """End what is open; a call without a name was none."""
         for call in self._open:

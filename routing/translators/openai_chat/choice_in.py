@@ -62,6 +62,19 @@ class Choice:
         if tokens:
             yield Logprobs(tokens=tokens, choice=self.index)
 
+    def more_of_call(self, index: int, text: str, *, count: int) -> tuple[Event, ...] | None:
+        """Take more of a call that runs; None when it is not as simple as that."""
+        event = self._calls.more(index, text) if count == 1 else None
+        return None if event is None else (event,)
+
+    def more_thought(
+        self, text: str, index: int, form: SealFormat, *, is_summary: bool
+    ) -> tuple[Event, ...] | None:
+        """Take more of the open entry; None when it is another."""
+        if not self.is_thinking or self._detail != (index, form):
+            return None
+        return (ReasoningDelta(text=text, is_summary=is_summary, format=form, choice=self.index),)
+
     def close(self) -> Iterator[Event]:
         """End what is open."""
         yield from self._calls.close()

@@ -15,18 +15,19 @@ from routing.translators.openai_chat import options_out
 from routing.translators.openai_chat.messages_out import Messages, cache_control
 
 WHERE: Final = "OpenAI's chat completions"
-# OpenRouter's own: they choose a route or run something, and mean nothing elsewhere.
+# OpenRouter's own: they mean nothing elsewhere.
 _OPENROUTER_ONLY: Final = frozenset(
     {
-        "provider", "models", "route", "transforms", "preset", "usage", "debug", "trace",
-        "session_id", "image_config", "stop_server_tools_when",
+        "transforms", "preset", "usage", "debug", "trace", "session_id", "image_config",
+        "stop_server_tools_when",
     }
 )  # fmt: skip
-# What is ours to say, or billed in a way of its own: never taken over from a client's request.
+# What is ours to say or to do, or billed in a way of its own: never taken over from a client's
+# request. A route is chosen here, among our own vendors, at our prices.
 _NEVER: Final = frozenset(
     {
-        "store", "metadata", "moderation", "search_parameters", "enable_search", "background",
-        "deferred", "best_of", "prompt", "suffix", "echo",
+        "provider", "models", "route", "store", "metadata", "moderation", "search_parameters",
+        "enable_search", "background", "deferred", "best_of", "prompt", "suffix", "echo",
     }
 )  # fmt: skip
 
@@ -95,7 +96,9 @@ def _offered(tools: tuple[Tool, ...], choice: ToolChoice | None) -> tuple[Tool, 
 def _tool(tool: Tool, names: Names, quirks: Quirks, drops: Drops) -> dict[str, Any]:
     name = names.of(tool.name)
     if tool.is_custom and quirks.takes_custom_tools:
-        custom = {"name": name, "description": tool.description}
+        custom: dict[str, Any] = {"name": name, "description": tool.description}
+        if tool.grammar is not None:
+            custom["format"] = {"type": "grammar", "grammar": tool.grammar}
         return {"type": "custom", "custom": custom}
     function: dict[str, Any] = {"name": name}
     if tool.description:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -13,8 +13,34 @@ from routing.readers.answer import dicts, mapping, word
 from routing.translators.base import StreamDecoder
 from routing.translators.openai_chat import pieces_in
 from routing.translators.openai_chat.choice_in import Choice
+from routing.translators.openai_chat.details import SUMMARY, format_of
 
 _DONE = b"[DONE]"
+
+
+class _Function(msgspec.Struct, gc=False):
+    arguments: str
+    name: None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    """More of a call that has begun."""
+
+    index: int
+    function: _Function
+    id: None = None
+    type: str | None = None
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """More of a text in `reasoning_details`."""
+
+    type: Literal["reasoning.text", "reasoning.summary"]
+    index: int
+    format: str | None = None
+    text: str | None = None
+    summary: str | None = None
+    signature: None = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -23,13 +49,13 @@ class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
-    tool_calls: None = None
+    tool_calls: list[_Call] | None = None
     function_call: None = None
     refusal: None = None
     audio: None = None
     images: None = None
     annotations: None = None
-    reasoning_details: None = None
+    reasoning_details: list[_Entry] | None = None
 
 
 class _Piece(msgspec.Struct, gc=False):
@@ -69,13 +95,15 @@ class ChatDecoder:
         """Take the data of one event."""
         try:
             choices = _decode_chunk(data).choices
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return list(self._slow(data))
         if len(choices) == 1:
             choice = choices[0]
             state = self._choices.get(choice.index)
             if state is not None and not state.is_finished:
-                return _plain(choice.delta, state)
+                events = _plain(choice.delta, state)
+                if events is not None:
+                    return events
         return list(self._slow(data))
 
     def end(self) -> Iterable[Event]:
@@ -127,14 +155,31 @@ class ChatDecoder:
         self._sources = ()
 
 
-def _plain(delta: _Delta, state: Choice) -> Iterable[Event]:
-    """Tell a chunk that holds text, thoughts or neither."""
-    thought, text = delta.reasoning_content or delta.reasoning, delta.content
-    state.has_text = state.has_text or bool(text)
-    if not thought:
+def _plain(delta: _Delta, state: Choice) -> Iterable[Event] | None:
+    """Tell a chunk that brings more of one thing, or nothing; None: it brings more than that."""
+    text, entries, calls = delta.content, delta.reasoning_details, delta.tool_calls
+    thought = delta.reasoning_content or delta.reasoning
+    if not (thought or entries or calls):
         if not text:
             return ()
+        state.has_text = True
         return (TextDelta(text=text, choice=state.index),)
-    state.is_thinking = True
-    events: tuple[Event, ...] = (ReasoningDelta(text=thought, choice=state.index),)
-    return (*events, TextDelta(text=text, choice=state.index)) if text else events
+    if text or (calls and (thought or entries)):
+        return None
+    if calls:
+        return state.more_of_call(calls[0].index, calls[0].function.arguments, count=len(calls))
+    return _thought(thought, entries, state)
+
+
+def _thought(
+    thought: str | None, entries: list[_Entry] | None, state: Choice
+) -> Iterable[Event] | None:
+    if not entries:
+        state.is_thinking = True
+        return (ReasoningDelta(text=thought or "", choice=state.index),)
+    entry = entries[0]
+    is_summary = entry.type == SUMMARY
+    text = entry.summary if is_summary else entry.text
+    if len(entries) > 1 or not text:
+        return None
+    return state.more_thought(text, entry.index, format_of(entry.format), is_summary=is_summary)

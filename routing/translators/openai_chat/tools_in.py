@@ -32,18 +32,32 @@ def tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
 def _tool(told: Mapping[str, Any], param: str) -> Tool:
     kind = told.get("type")
     if kind == "custom":
-        custom = fields.entry(told.get("custom"), f"{param}.custom")
-        form = fields.mapping(custom, "format", f"{param}.custom.")
-        if form.get("type", "text") != "text":  # a grammar, which no other vendor holds to
-            refuse_value(f"{param}.custom.format.type", "text")
-        return Tool(
-            name=_name(custom, f"{param}.custom"),
-            description=fields.text(custom, "description", f"{param}.custom.") or "",
-            is_custom=True,
-        )
+        return _custom(fields.entry(told.get("custom"), f"{param}.custom"), f"{param}.custom.")
     if kind not in (None, "function"):
         refuse_value(f"{param}.type", "function, custom")
     return _function(fields.entry(told.get("function"), f"{param}.function"), param, told)
+
+
+def _custom(told: Mapping[str, Any], prefix: str) -> Tool:
+    """Read a tool that takes free text; a grammar is told in words, too, for other vendors."""
+    description = fields.text(told, "description", prefix) or ""
+    form = fields.mapping(told, "format", prefix)
+    grammar = None
+    if form.get("type") == "grammar":
+        inner = fields.mapping(form, "grammar", f"{prefix}format.")
+        grammar = {name: word(inner.get(name)) for name in ("syntax", "definition")}
+        if not all(grammar.values()):
+            fields.refuse_missing(f"{prefix}format.grammar", "the grammar and its syntax")
+        description += (
+            f"\n\nThe input must follow this grammar ({grammar['syntax']}):\n"
+            f"{grammar['definition']}"
+        )
+    return Tool(
+        name=_name(told, prefix.removesuffix(".")),
+        description=description.lstrip(),
+        is_custom=True,
+        grammar=grammar,
+    )
 
 
 def _function(function: Mapping[str, Any], param: str, outer: Mapping[str, Any] | None) -> Tool:

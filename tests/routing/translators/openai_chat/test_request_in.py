@@ -24,7 +24,7 @@ from routing.conversation import (
 )
 from routing.errors import Code, RelayError
 from routing.translators import openai_chat
-from tests.routing.translators.openai_chat.samples import KEY, said, user
+from tests.routing.translators.openai_chat.samples import KEY, said, sent, user
 
 
 def _read(body) -> Request:
@@ -270,6 +270,20 @@ def test_every_word_for_reasoning_is_read(fields, expected):
 def test_every_form_of_tool_choice_is_read(choice, expected):
     tool = {"function": {"name": "f"}}  # Mistral's clients leave the type out
     assert _read(said(user(), tools=[tool], tool_choice=choice)).tool_choice == expected
+
+
+def test_a_grammar_is_kept_and_told_in_words_to_those_who_know_none():
+    form = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: X"}}
+    tool = {"type": "custom", "custom": {"name": "run", "description": "Runs.", "format": form}}
+    body = said(user(), tools=[tool])
+    (read,) = _read(body).tools
+    assert (read.is_custom, read.grammar) == (True, form["grammar"])
+    assert read.description.startswith("Runs.\n")
+    assert "start: X" in read.description
+    assert sent(body, takes_custom_tools=True)["tools"][0]["custom"]["format"] == form
+    assert sent(body)["tools"][0]["type"] == "function"
+    form["grammar"]["definition"] = ""
+    assert _refused(body).param == "tools[0].custom.format.grammar"
 
 
 def test_the_form_of_the_answer_is_read():

@@ -304,7 +304,11 @@ def test_fields_that_only_chat_vendors_know_go_on_and_routes_do_not():
     assert "prediction" not in made.dropped
     assert made.kept == ("prediction",)
     assert {"metadata", "transforms", "plugins"} <= set(made.dropped)
-    assert sent(body, reasoning="openrouter")["provider"] == {"sort": "price"}
+    assert "models" not in made.dropped  # it was heard: by our own planner
+    at_openrouter = sent(body, reasoning="openrouter")
+    assert at_openrouter["transforms"] == ["x"]
+    # A route is ours to choose, at our prices.
+    assert not {"provider", "models", "route"} & set(at_openrouter)
 
 
 def test_a_field_of_the_client_never_replaces_what_we_write():

@@ -267,6 +267,34 @@ def test_a_chunk_with_an_error_tells_no_finish():
     assert not any(isinstance(event, Finish) for event in decoded(delta(content="a"), chunk))
 
 
+def test_endless_nesting_and_broken_text_are_skipped():
+    deep = b'{"choices":[{"delta":{"content":"x","other":' + b"[" * 20_000
+    assert decoded(deep, b'{"choices":[{"delta":{"content":"\xff"}}]}', b"", b"null", b"[]") == []
+
+
+def test_pieces_of_a_running_call_and_thought_take_one_event_each():
+    entry = {"type": "reasoning.text", "format": "unknown", "index": 0}
+    decoder = openai_chat.stream_decoder()
+
+    def fed(chunk):
+        return list(decoder.decode(json.dumps(chunk).encode()))
+
+    fed(delta(reasoning="H", reasoning_details=[{**entry, "text": "H"}]))
+    assert fed(delta(reasoning="m", reasoning_details=[{**entry, "text": "m"}])) == [
+        ReasoningDelta(text="m")
+    ]
+    other = {**entry, "text": "?", "index": 1}
+    assert fed(delta(reasoning="?", reasoning_details=[other])) == [
+        ReasoningEnd(),
+        ReasoningDelta(text="?"),
+    ]
+    fed(delta(tool_calls=[_call(3, "a", "f", "{")]))
+    assert fed(delta(tool_calls=[_call(3, arguments="}")])) == [ToolDelta(call=0, arguments="}")]
+    # Beside it another call's, or text.
+    mixed = fed(delta(content="x", tool_calls=[_call(3, arguments=" ")]))
+    assert mixed == [TextDelta(text="x"), ToolDelta(call=0, arguments=" ")]
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3)
