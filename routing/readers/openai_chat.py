@@ -226,7 +226,7 @@ class ChatReader(AnswerReader):
     def _text_of_event(self, event: bytes) -> Iterable[str]:
         try:
             deltas = [choice.delta for choice in _decode_chunk(self._data(event)).choices]
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return super()._text_of_event(event)
         thoughts = [delta.reasoning_content or delta.reasoning for delta in deltas]
         if any(d.reasoning_details and not t for d, t in zip(deltas, thoughts, strict=True)):

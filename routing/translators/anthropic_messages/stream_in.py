@@ -67,7 +67,7 @@ class Decoder:
         """Take the data of one event."""
         try:
             told = _read(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _NONE
         if told.type == "content_block_delta":
             return _NONE if told.delta is None else self._delta(told.delta)

@@ -99,7 +99,7 @@ class Decoder:
         """Take the data of one event; what cannot be read is skipped."""
         try:
             event = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ()
         read = self._readers.get(event.type)
         if self._is_started:

@@ -226,6 +226,12 @@ def test_half_an_event_amid_output_fails():
     assert one.error is not None
 
 
+def test_text_that_is_no_utf8_amid_output_is_passed_and_not_counted():
+    one = reader()
+    steps(one, HELLO, b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n', HELLO)
+    assert one.take_text() == "hellohello"
+
+
 def test_an_unknown_finish_is_flagged_and_named_other():
     one = reader()
     steps(one, HELLO, chunk(finish="tired"))
