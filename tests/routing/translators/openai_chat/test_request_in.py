@@ -203,6 +203,15 @@ def test_details_given_back_in_pieces_or_joined_by_an_accumulator_are_read():
     )
 
 
+def test_details_of_different_indexes_are_different_thoughts():
+    details = [
+        {"type": "reasoning.text", "text": text, "index": index, "format": "unknown"}
+        for index, text in ((0, "One"), (1, "Two"))
+    ]
+    parts = _assistant(content="Hi", reasoning_details=details)
+    assert [part.text for part in parts] == ["One", "Two", "Hi"]
+
+
 def test_a_seal_of_google_returns_to_its_call_or_its_text():
     google = SealFormat.GOOGLE
     call = {"id": "c1", "function": {"name": "add", "arguments": "{}"}}

@@ -109,6 +109,17 @@ def test_a_call_whose_arguments_are_whole_ends_when_the_next_begins():
     ]  # fmt: skip
 
 
+def test_an_escape_that_is_cut_between_pieces_does_not_end_a_call():
+    events = decoded(
+        delta(tool_calls=[_call(0, "a", "f", '{"s":"\\')]),
+        delta(tool_calls=[_call(0, arguments='"}')]),  # both inside the string
+        delta(tool_calls=[_call(1, "b", "g", "{}")]),
+        delta(tool_calls=[_call(0, arguments='"}')]),
+    )
+    told = [event.arguments for event in events if isinstance(event, ToolDelta) and not event.call]
+    assert json.loads("".join(told)) == {"s": '"}'}
+
+
 def test_pieces_without_an_index_are_told_apart_by_id_and_name():
     events = decoded(
         delta(tool_calls=[_call(None, "a", "f", "{")]),
