@@ -12,11 +12,6 @@ from billing.money import decimal_usd
 from routing import sse
 
 
-def usd(cost_nusd: int) -> float:
-    """Return a cost in US dollars as JSON numbers have it: nine decimals survive."""
-    return float(decimal_usd(cost_nusd))
-
-
 def priced_body(body: bytes, *, cost_nusd: int) -> bytes:
     """Put the cost into the usage of a whole answer; one without usage stays as it is."""
     try:
@@ -47,6 +42,7 @@ def _price(document: Any, cost_nusd: int) -> bool:
     for holder in holders:
         usage = holder.get("usage") if isinstance(holder, dict) else None
         if isinstance(usage, dict):
-            usage["cost"], usage["is_byok"] = usd(cost_nusd), False
+            cost = orjson.Fragment(decimal_usd(cost_nusd))
+            usage.update(cost=cost, total_cost=cost, is_byok=False)
             return True
     return False

@@ -38,7 +38,7 @@ def usage(bill: Bill, *, is_platform: bool) -> dict[str, Any]:
 def _add_platform(told: dict[str, Any], bill: Bill) -> None:
     """Add what OpenRouter tells beside (its documentation, 2026-08)."""
     used = bill.usage
-    told["is_byok"] = False
+    told["is_byok"], told["total_cost"] = False, told["cost"]
     # The vendor's own cost is told only for the user's own keys: clients add it to `cost`.
     told["cost_details"] = {
         "upstream_inference_cost": None,

@@ -29,7 +29,7 @@ def write(bill: Bill, *, is_platform: bool) -> dict[str, Any]:
         "cost": orjson.Fragment(decimal_usd(bill.cost_nusd)),
     }
     if is_platform:
-        written["is_byok"] = False
+        written["is_byok"], written["total_cost"] = False, written["cost"]
         written["cost_details"] = {
             "upstream_inference_cost": None,  # some clients add it to `cost`
             "upstream_inference_input_cost": 0,
