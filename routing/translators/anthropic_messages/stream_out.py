@@ -7,7 +7,7 @@ import orjson
 
 from routing import errors
 from routing.conversation import Seal, SealFormat
-from routing.errors import TABLE, Code, RelayError
+from routing.errors import TABLE, RelayError
 from routing.events import (
     AudioDelta,
     Cited,
@@ -24,6 +24,7 @@ from routing.events import (
     ToolEnd,
     ToolStart,
 )
+from routing.sse import EventTooLarge
 from routing.translators.anthropic_messages import blocks, ids, reasons, usage
 from routing.translators.anthropic_messages.answer_out import on
 from routing.translators.base import Answering, Bill, StreamEncoder
@@ -178,13 +179,10 @@ class Encoder(StreamEncoder):
         return True
 
     def _wait_for(self, chars: int) -> None:
-        """Count what waits. Raises: RelayError (502) when it is too much."""
+        """Count what waits. Raises: EventTooLarge; the relay then cuts and bills the answer."""
         self._waiting_chars += chars + _EVENT_CHARS
         if self._waiting_chars > WAITING_CHARS_MAX:
-            raise RelayError(
-                code=Code.UPSTREAM_INVALID,
-                message="The vendor's answer interleaves more calls than can be put in order.",
-            )
+            raise EventTooLarge
 
     # Text
 
