@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import resource
@@ -17,7 +18,7 @@ from tests import scripts
 from tests.e2e import serving
 from tests.e2e.canaries import Nest
 from tests.e2e.canary_words import answered, refused, rich, streamed
-from tests.e2e.serving import ALL, CHAT, COUNTS, GENERATIONS, Serving
+from tests.e2e.serving import ALL, CHAT, COUNTS, GENERATIONS, RESPONSES, Serving
 from tests.emulator import Script
 from tests.gateways import ROOT, is_alive
 from tests.servers import PostgreSQL, fresh_database, wait_until
@@ -72,10 +73,10 @@ class Scene:
         mark = "&" if "?" in path else "?"
         return f"{path}{mark}q={self.latin('query')}&key={self.latin('query-key')}"
 
-    def tell(self, protocol, name="main", *, is_stream=False, headers=None):
+    def tell(self, protocol, name="main", *, model="", is_stream=False, headers=None):
         """Send a request whose every part holds a word."""
         path, body = protocol.request(
-            serving.model_of(protocol, name),
+            model or serving.model_of(protocol, name),
             is_stream=is_stream,
             **rich(self, protocol),
         )
@@ -145,6 +146,45 @@ def successes(scene):
         answer = scene.tell(protocol, is_stream=True)
         assert answer.status == 200, answer.body
         assert scene.latin("answer") in answer.body.decode()
+
+
+def crossings(scene):
+    """Clients of each protocol at vendors of another one: whole, streamed, refused, broken."""
+    for client, vendor in itertools.product((*GENERATIONS, RESPONSES), GENERATIONS):
+        if client.family == vendor.family:
+            continue
+        model = serving.model_of(vendor, "main")
+        scene.script(vendor, "main", answered(scene, vendor))
+        answer = scene.tell(client, model=model)
+        assert answer.status == 200, (client.name, vendor.name, answer.body)
+        assert scene.word("answer") in answer.body.decode()
+        scene.script(vendor, "main", streamed(scene, vendor))
+        answer = scene.tell(client, model=model, is_stream=True)
+        assert answer.status == 200, answer.body
+        assert scene.latin("answer") in answer.body.decode()
+        rubbish = f"<html>{scene.word('vendor-garbage')}</html>".encode()
+        for rule in (refused(scene, 400), refused(scene, 500), Script(chunks=[rubbish])):
+            scene.script(vendor, "main", rule)
+            answer = scene.tell(client, model=model)
+            assert answer.status >= 400
+            assert scene.latin("vendor-garbage") not in answer.body.decode()
+
+
+def forms(scene):
+    """Files in forms, with words in their names, their content and their frames."""
+    word, mark = scene.word, scene.latin("file-name")
+    body = (
+        f"--{mark}\r\ncontent-disposition: form-data; name=model\r\n\r\nc-main\r\n"
+        f'--{mark}\r\ncontent-disposition: form-data; name="file"; filename="{mark}.wav"\r\n'
+        f"content-type: audio/{mark}\r\n\r\n{word('file-data')}\r\n"
+        f'--{mark}\r\ncontent-disposition: form-data; name="prompt"\r\n\r\n'
+        f"{word('user')}\r\n--{mark}--\r\n"
+    ).encode()
+    kind = {"content-type": f"multipart/form-data; boundary={mark}"}
+    for path in ("audio/transcriptions", "audio/translations", "images/edits"):
+        for sent in (body, body[:-9], body.replace(b"c-main", scene.word("path").encode())):
+            answer = scene.place.send(CHAT, f"/v1/{path}", sent, headers=kind)
+            assert answer.status >= 400
 
 
 def vendors_errors(scene):
@@ -306,8 +346,8 @@ def database_away(scene, search):
 
 def play(scene, search):
     """Say everything; end with what is in memory written to the disks."""
-    for act in (successes, vendors_errors, callers_errors, large_bodies, clients_that_leave,
-                crashes):  # fmt: skip
+    for act in (successes, crossings, forms, vendors_errors, callers_errors, large_bodies,
+                clients_that_leave, crashes):  # fmt: skip
         act(scene)
     database_away(scene, search)
     wait_until(
