@@ -148,13 +148,16 @@ class KeyState(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("active", "active"), ("expired", "expired"), ("disabled", "disabled")]
+        return [(word, word) for word in ("active", "expired", "paused", "disabled")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:  # noqa: ARG002
         now = timezone.now()
         match self.value():
             case "active":
-                return queryset.filter(disabled_at=None).exclude(expires_at__lte=now)
+                live = queryset.filter(disabled_at=None, paused_at=None)
+                return live.exclude(expires_at__lte=now)
+            case "paused":
+                return queryset.filter(disabled_at=None).exclude(paused_at=None)
             case "expired":
                 return queryset.filter(disabled_at=None, expires_at__lte=now)
             case "disabled":
@@ -200,13 +203,15 @@ class ApiKeyAdmin(KeyBase):
         "account",
         "created_by",
         "is_demo",
+        "is_management",
         "has_budget",
         "expires_at",
+        "paused_at",
         "disabled_at",
         "created_at",
     ]
     list_display_links = ["id", "name"]
-    list_filter = [KeyState, "is_demo", "has_budget", "created_at"]
+    list_filter = [KeyState, "is_demo", "is_management", "has_budget", "created_at"]
     list_select_related = ["account", "created_by"]
     search_fields = ["name", "=last_four", "account__name", "created_by__email"]
     search_help_text = "A name, the last four characters, an account's name or a user's address"
@@ -216,8 +221,10 @@ class ApiKeyAdmin(KeyBase):
         "created_by",
         "last_four",
         "is_demo",
+        "is_management",
         "has_budget",
         "pepper_version",
+        "paused_at",
         "disabled_at",
         "created_at",
     ]

@@ -97,3 +97,21 @@ class HasKey(BasePermission):
 
     def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002
         return request.auth is not None
+
+
+class CallsModels(BasePermission):
+    """Refuses management keys: a key that can make keys never travels with prompts."""
+
+    message = "A management key calls no model: use an ordinary API key."
+
+    def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002
+        return not request.auth.is_management
+
+
+class Manages(BasePermission):
+    """Allows management keys only."""
+
+    message = "Only a management key may do this: an operator makes one with create_key."
+
+    def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002
+        return bool(request.auth.is_management)

@@ -16,7 +16,13 @@ UNKNOWN_MAX = 20_000
 UNKNOWN_TTL_S = 2.0
 
 Reason = Literal[
-    "malformed", "unknown", "expired", "disabled", "ip_not_allowed", "account_inactive"
+    "malformed",
+    "unknown",
+    "expired",
+    "disabled",
+    "paused",
+    "ip_not_allowed",
+    "account_inactive",
 ]
 
 
@@ -41,6 +47,7 @@ class Caller:
     requests_per_minute_max: int | None
     concurrency_max: int | None
     last_four: str
+    is_management: bool = False
 
     def may_use(self, model_slug: str) -> bool:
         """Tell whether the key's patterns allow a model: exact, or a prefix before `*`."""
@@ -74,6 +81,8 @@ class Entry:
         self._refused: Reason | None = None
         if key.disabled_at is not None:
             self._refused = "disabled"
+        elif key.paused_at is not None:
+            self._refused = "paused"
         elif not account.is_active:
             self._refused = "account_inactive"
         self._expires_at = key.expires_at.timestamp() if key.expires_at else None
@@ -88,6 +97,7 @@ class Entry:
             requests_per_minute_max=account.requests_per_minute_max,
             concurrency_max=account.concurrency_max,
             last_four=key.last_four,
+            is_management=key.is_management,
         )
 
     def admit(self, source_ip: str, now: float) -> Caller:

@@ -7,6 +7,7 @@ a worker is keyed by that whole digest. Whoever reads the database cannot call t
 
 import asyncio
 import datetime as dt
+import hashlib
 import hmac
 import ipaddress
 from collections.abc import Sequence
@@ -38,7 +39,10 @@ __all__ = [
     "find",
     "mint",
     "mint_demo",
+    "public_hash",
+    "rename",
     "revoke",
+    "set_paused",
     "verify",
 ]
 
@@ -65,6 +69,7 @@ class Options(TypedDict):
     allowed_ips: NotRequired[Sequence[str]]
     expires_at: NotRequired[dt.datetime | None]
     has_budget: NotRequired[bool]
+    is_management: NotRequired[bool]
 
 
 _cache = Cache()
@@ -234,6 +239,7 @@ def _scope(options: Options) -> dict[str, Any]:
         "allowed_ips": clean_networks(options.get("allowed_ips", ())),
         "expires_at": options.get("expires_at"),
         "has_budget": options.get("has_budget", False),
+        "is_management": options.get("is_management", False),
     }
 
 
@@ -246,6 +252,28 @@ def disable(key: ApiKey) -> bool:
         changes.announce(Change.Topic.KEY, str(key.pk))
     key.refresh_from_db(fields=["disabled_at"])
     return True
+
+
+def set_paused(key: ApiKey, *, is_paused: bool) -> bool:
+    """Refuse a key, or take it again, on every worker within a second; False if it was so."""
+    with transaction.atomic():
+        rows = ApiKey.objects.filter(pk=key.pk, paused_at__isnull=is_paused)
+        if not rows.update(paused_at=timezone.now() if is_paused else None):
+            return False
+        changes.announce(Change.Topic.KEY, str(key.pk))
+    key.refresh_from_db(fields=["paused_at"])
+    return True
+
+
+def rename(key: ApiKey, *, name: str) -> None:
+    """Give a key another name; workers need not hear of it."""
+    ApiKey.objects.filter(pk=key.pk).update(name=name)
+    key.name = name
+
+
+def public_hash(digest: bytes) -> str:
+    """Return the name by which the API tells keys apart; it verifies nothing."""
+    return hashlib.sha256(b"public:" + digest).hexdigest()
 
 
 def clean_models(patterns: Sequence[str]) -> list[str]:

@@ -86,6 +86,8 @@ class ApiKey(models.Model):
     pepper_version = models.PositiveSmallIntegerField()
     last_four = models.CharField(max_length=4)
     is_demo = models.BooleanField(default=False)
+    # Makes, changes and deletes the account's other keys; calls no model.
+    is_management = models.BooleanField(default=False)
     # Patterns over model slugs ("openai/gpt-5", "demo/*"); empty: every model.
     allowed_models = models.JSONField(default=list, blank=True)
     # CIDR ranges; empty: every address.
@@ -93,6 +95,9 @@ class ApiKey(models.Model):
     # True when billing holds a money limit for this key (billing.Budget).
     has_budget = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # Set and cleared by whoever manages keys.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    # Set once, for good.
     disabled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

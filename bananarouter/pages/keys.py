@@ -215,6 +215,8 @@ def listed(account: Account) -> list[ApiKey]:
 def _state(key: ApiKey, *, now: dt.datetime) -> str:
     if key.disabled_at is not None:
         return "revoked"
+    if key.paused_at is not None:
+        return "disabled"
     if key.expires_at is not None and key.expires_at <= now:
         return "expired"
     return "active"

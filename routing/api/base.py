@@ -4,10 +4,11 @@ import logging
 import time
 from typing import Any, ClassVar
 
+from rest_framework.permissions import BasePermission
 from rest_framework.views import APIView
 
 from accounts import keys
-from accounts.authentication import ApiKeyAuthentication, HasKey, key_text
+from accounts.authentication import ApiKeyAuthentication, CallsModels, HasKey, key_text
 from accounts.keys import Caller
 from routing import limits
 from routing.body import ClientGone
@@ -24,6 +25,10 @@ REFUSALS = {
     "unknown": (Code.INVALID_KEY, "This API key does not exist: it may have been revoked."),
     "expired": (Code.EXPIRED_KEY, "This API key has expired: create a new one."),
     "disabled": (Code.DISABLED_KEY, "This API key was revoked: create a new one."),
+    "paused": (
+        Code.DISABLED_KEY,
+        "This API key is disabled: enable it with a management key, or use another.",
+    ),
     "ip_not_allowed": (
         Code.IP_NOT_ALLOWED,
         "This API key may not be used from this network address.",
@@ -33,9 +38,9 @@ REFUSALS = {
 
 
 PLATFORM_PREFIX = "/api/v1/"
-METHODS = frozenset({"get", "post"})  # DRF's view answers OPTIONS by itself, in its own way
+# DRF's view answers OPTIONS by itself, in its own way.
+METHODS = frozenset({"get", "post", "patch", "delete"})
 AUTHENTICATORS = (ApiKeyAuthentication(),)
-PERMISSIONS = (HasKey(),)
 
 
 class ProxyView(APIView):
@@ -49,6 +54,7 @@ class ProxyView(APIView):
     records: ClassVar[bool] = True  # one row in the request log for each request
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasKey]
+    permissions: ClassVar[tuple[BasePermission, ...]] = (HasKey(), CallsModels())
     request: Any
 
     async def dispatch(  # type: ignore[override]
@@ -93,11 +99,10 @@ class ProxyView(APIView):
         for authenticator in AUTHENTICATORS:
             found = authenticator.authenticate(request)
             request.auth = found[1] if found else None
-        for permission in PERMISSIONS:
+        for permission in self.permissions:
             if not permission.has_permission(request, self):
-                raise RelayError(
-                    code=Code.PERMISSION_DENIED, message="This API key may not do this."
-                )
+                message = getattr(permission, "message", None) or "This API key may not do this."
+                raise RelayError(code=Code.PERMISSION_DENIED, message=message)
 
     def _refuse(self, exchange: Exchange, error: RelayError) -> Reply:
         exchange.note_error(error)

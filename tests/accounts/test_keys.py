@@ -132,6 +132,50 @@ def test_disabling_twice_announces_once(account):
     assert Change.objects.filter(topic=Change.Topic.KEY, ref=str(key.pk)).count() == 1
 
 
+def test_a_paused_key_is_refused_until_it_is_enabled_again(account):
+    key, text = mint(account)
+    verify(text)
+    assert keys.set_paused(key, is_paused=True)
+    assert key.paused_at is not None
+    keys.close()
+    assert refusal(verify, text) == "paused"
+    assert keys.set_paused(key, is_paused=False)
+    keys.close()
+    assert verify(text).key_id == key.pk
+
+
+def test_pausing_twice_announces_once(account):
+    key, _ = mint(account)
+    assert keys.set_paused(key, is_paused=True)
+    assert not keys.set_paused(key, is_paused=True)
+    rows = Change.objects.filter(topic=Change.Topic.KEY, ref=str(key.pk))
+    assert rows.count() == 1
+
+
+def test_enabling_never_brings_a_revoked_key_back(account):
+    key, text = mint(account)
+    keys.set_paused(key, is_paused=True)
+    keys.revoke(key)
+    keys.set_paused(key, is_paused=False)
+    assert refusal(verify, text) == "disabled"
+
+
+def test_a_keys_public_hash_tells_keys_apart_and_opens_nothing(account):
+    (one, text), (two, _) = mint(account), mint(account)
+    told = keys.public_hash(bytes(one.digest))
+    assert len(told) == 64
+    assert told != keys.public_hash(bytes(two.digest))
+    assert told != bytes(one.digest).hex()
+    assert refusal(verify, told) == "malformed"
+    assert verify(text).key_id == one.pk
+
+
+def test_a_key_manages_only_when_it_was_minted_so(account):
+    _, ordinary = mint(account)
+    _, managing = mint(account, is_management=True)
+    assert [verify(text).is_management for text in (ordinary, managing)] == [False, True]
+
+
 def test_an_inactive_account_is_refused(account):
     _, text = mint(account)
     Account.objects.filter(pk=account.pk).update(is_active=False)

@@ -45,6 +45,12 @@ def test_create_key_again_credits_the_same_account_again():
     assert not first.has_budget
 
 
+def test_create_key_makes_a_management_key_on_demand():
+    made = [run("create_key", "--email", "a@example.com", "--credit-usd", "0", *more)[0]
+            for more in ([], ["--management"])]  # fmt: skip
+    assert [keys.find(text.split()[-1]).is_management for text in made] == [False, True]
+
+
 def test_create_key_without_credit_has_an_empty_wallet():
     run("create_key", "--email", "bob@example.com", "--credit-usd", "0")
     assert Wallet.objects.get().credit_nusd == 0
@@ -59,6 +65,8 @@ def test_create_key_without_credit_has_an_empty_wallet():
         ["--email", "a@example.com", "--credit-usd", "NaN"],
         ["--email", "a@example.com"],
         ["--email", "a@example.com", "--credit-usd", "1", "--models", "a*b"],
+        ["--email", "a@example.com", "--credit-usd", "1", "--management", "--models", "a"],
+        ["--email", "a@example.com", "--credit-usd", "1", "--management", "--limit-usd", "1"],
     ],
 )
 def test_create_key_refuses_nonsense_and_leaves_nothing(arguments):

@@ -39,9 +39,16 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="key")
         parser.add_argument("--models", nargs="+", default=(), metavar="PATTERN")
         parser.add_argument("--limit-usd", type=amount, metavar="USD", help="in total")
+        parser.add_argument(
+            "--management", action="store_true", help="manages the account's keys, calls no model"
+        )
         commands.add_data_dir(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        if options["management"] and (options["models"] or options["limit_usd"] is not None):
+            raise CommandError(
+                "A management key calls no model: leave --models and --limit-usd out."
+            )
         try:
             text = self._create(options)
         except keys.NoPepper as error:
@@ -60,6 +67,7 @@ class Command(BaseCommand):
             created_by=user,
             name=options["name"][:80],
             allowed_models=options["models"],
+            is_management=options["management"],
         )
         if options["limit_usd"] is not None:
             budgets.set_limit(api_key_id=key.pk, limit_nusd=options["limit_usd"])
