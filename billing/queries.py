@@ -1,8 +1,15 @@
 """What pages and the API show of an account's money."""
 
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
+
+from accounts.timeids import DAY, bound
+from billing.models import Charge, Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +51,137 @@ def balance(account_id: int) -> Balance:
         credit_nusd=credit,
         spent_nusd=spent,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a key's ended requests cost, nUSD; days, weeks (from Monday) and months are UTC's."""
+
+    total_nusd: int = 0
+    day_nusd: int = 0
+    week_nusd: int = 0
+    month_nusd: int = 0
+
+
+def spent_by_key(account_id: int, *, today: dt.date, key_ids: Sequence[int]) -> Mapping[int, Spent]:
+    """Return what keys of an account spent; one query. A key that spent nothing is left out."""
+
+    def since(day: dt.date) -> Sum:
+        return Sum("cost_nusd", filter=Q(request_id__gte=bound(day)))
+
+    rows = (
+        _charges_of(account_id)
+        .filter(api_key_id__in=key_ids)
+        .values("api_key_id")
+        .order_by()
+        .annotate(
+            total=Sum("cost_nusd"),
+            day=since(today),
+            week=since(today - today.weekday() * DAY),
+            month=since(today.replace(day=1)),
+        )
+    )
+    return {
+        row["api_key_id"]: Spent(
+            total_nusd=row["total"] or 0,
+            day_nusd=row["day"] or 0,
+            week_nusd=row["week"] or 0,
+            month_nusd=row["month"] or 0,
+        )
+        for row in rows
+        if row["api_key_id"] is not None
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimit:
+    """A key's money limit and what was spent under it, nUSD."""
+
+    limit_nusd: int
+    spent_nusd: int
+
+    @property
+    def left_nusd(self) -> int:
+        """What may still be spent; requests that run hold some of it."""
+        return max(self.limit_nusd - self.spent_nusd, 0)
+
+
+_LIMITS = """
+SELECT b.api_key_id, b.limit_nusd, b.spent_nusd + COALESCE(SUM(c.cost_nusd), 0)
+FROM billing_budget b
+JOIN accounts_apikey k ON k.id = b.api_key_id AND k.has_budget
+LEFT JOIN billing_leasebudget lb ON lb.budget_id = b.id
+    AND EXISTS (
+        SELECT 1 FROM billing_lease l
+        WHERE l.id = lb.lease_id AND l.state IN ('active', 'draining')
+    )
+LEFT JOIN billing_charge c ON c.lease_id = lb.lease_id
+WHERE k.account_id = %s AND b.period = 'total'
+GROUP BY b.id, b.api_key_id, b.limit_nusd, b.spent_nusd
+"""
+
+
+def key_limits(account_id: int) -> Mapping[int, KeyLimit]:
+    """Return the total limits in force of an account's keys, live leases' costs included."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS, [account_id])
+        rows = cursor.fetchall()
+    return {
+        int(key_id): KeyLimit(limit_nusd=int(limit), spent_nusd=int(spent))
+        for key_id, limit, spent in rows
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    """The billed requests of one UTC day and endpoint."""
+
+    date: dt.date
+    endpoint: str
+    requests: int
+    cost_nusd: int
+
+
+def billed_by_day(
+    account_id: int, *, days: Sequence[dt.date], key_id: int | None = None
+) -> list[Billed]:
+    """Return an account's billed requests by day and endpoint; what cost nothing is not billed.
+
+    `days` follow each other, earliest first; not more than some dozens.
+    """
+    rows = in_days(_charges_of(account_id), days).filter(
+        state__in=[Charge.State.SETTLED, Charge.State.ESTIMATED], endpoint__isnull=False
+    )
+    if key_id is not None:
+        rows = rows.filter(api_key_id=key_id)
+    grouped = rows.values("day", "endpoint").order_by("day", "endpoint")
+    return [
+        Billed(
+            date=days[row["day"]],
+            endpoint=row["endpoint"],
+            requests=row["requests"],
+            cost_nusd=row["cost"] or 0,
+        )
+        for row in grouped.annotate(requests=Count("request_id"), cost=Sum("cost_nusd"))
+    ]
+
+
+def in_days(rows: QuerySet[Any], days: Sequence[dt.date]) -> Any:
+    """Narrow rows to some days by the time in their request id; `day` is the day's place."""
+    cases = [
+        When(request_id__gte=bound(day), then=Value(place))
+        for place, day in reversed(list(enumerate(days)))
+    ]
+    return rows.filter(
+        request_id__gte=bound(days[0]), request_id__lt=bound(days[-1] + DAY)
+    ).annotate(day=Case(*cases, default=Value(0), output_field=IntegerField()))
+
+
+def _charges_of(account_id: int) -> QuerySet[Charge]:
+    """Return what an account pays, by way of its leases, which have an index.
+
+    Answers that were forgiven as goodwill (ADR 7) are not among them.
+    """
+    leases = Lease.objects.filter(wallet_id=account_id).values("pk")
+    forgiven = Q(reason=Charge.Reason.GOODWILL, corrected=True)
+    return Charge.objects.filter(lease_id__in=leases).exclude(forgiven)

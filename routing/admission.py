@@ -62,7 +62,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Terms:
+class Terms:
     """The bound's ingredients over all endpoints of the plan."""
 
     demand: Demand
@@ -136,7 +136,7 @@ async def admit(
     """
     if not bank.is_open():
         raise unavailable()
-    terms = _terms(demand, endpoints, exchange.created_at)
+    terms = terms_of(demand, endpoints, exchange.created_at)
     caller = exchange.caller
     if caller is None:
         raise AssertionError("admission needs a caller")
@@ -173,7 +173,8 @@ async def readmit(exchange: Exchange, grant: Grant) -> Grant:
         raise _refusal(short, requested=0, affordable=0) from short
 
 
-def _terms(demand: Demand, endpoints: tuple[Endpoint, ...], at: dt.datetime) -> _Terms:
+def terms_of(demand: Demand, endpoints: tuple[Endpoint, ...], at: dt.datetime) -> Terms:
+    """Return what bounds a request's cost, at the prices then. Raises: RelayError (400)."""
     cards = {e.slug: rates.card_for(e.slug, at=at) for e in endpoints}
     priced = tuple(e for e in endpoints if cards[e.slug].serves(service_tier=demand.service_tier))
     if not priced:
@@ -183,7 +184,7 @@ def _terms(demand: Demand, endpoints: tuple[Endpoint, ...], at: dt.datetime) -> 
             "leave service_tier out.",
             param="service_tier",
         )
-    return _Terms(demand=demand, endpoints=priced, cards=cards)
+    return Terms(demand=demand, endpoints=priced, cards=cards)
 
 
 async def _hold(caller: Caller, hold_nusd: int) -> Grant:
@@ -204,7 +205,7 @@ async def _hold(caller: Caller, hold_nusd: int) -> Grant:
 
 
 async def _fit(
-    caller: Caller, inbound: Inbound, terms: _Terms, wish: Wish,
+    caller: Caller, inbound: Inbound, terms: Terms, wish: Wish,
     short: leases.InsufficientCredit | None,
 ) -> Admission:  # fmt: skip
     """Try a closer bound of the prompt, then less output, within what is affordable."""

@@ -53,10 +53,15 @@ def reachable(
 
 def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -> bool:
     """Tell whether a caller could use a model in some protocol: what model lists show."""
+    return caller.may_use(model.slug) and bool(on_offer(model, caller=caller, at=at))
+
+
+def on_offer(
+    model: Model, *, caller: Caller, at: dt.datetime | None = None
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that a caller's account could use, whatever its key allows; or none."""
     moment = at or dt.datetime.now(dt.UTC)
-    return caller.may_use(model.slug) and any(
-        _is_open_to(caller, e) and _is_priced(e, moment) for e in model.endpoints
-    )
+    return tuple(e for e in model.endpoints if is_open_to(caller, e) and is_priced(e, moment))
 
 
 def _open(model: Model, caller: Caller) -> list[Endpoint]:
@@ -66,7 +71,7 @@ def _open(model: Model, caller: Caller) -> list[Endpoint]:
             message=f"This API key may not use the model {model.slug}.",
             param="model",
         )
-    found = [e for e in model.endpoints if _is_open_to(caller, e)]
+    found = [e for e in model.endpoints if is_open_to(caller, e)]
     if not found:
         raise _closed(model, caller)
     return found
@@ -74,7 +79,7 @@ def _open(model: Model, caller: Caller) -> list[Endpoint]:
 
 def _priced(model: Model, endpoints: list[Endpoint], at: dt.datetime | None) -> list[Endpoint]:
     moment = at or dt.datetime.now(dt.UTC)
-    priced = [e for e in endpoints if _is_priced(e, moment)]
+    priced = [e for e in endpoints if is_priced(e, moment)]
     if not priced:
         raise RelayError(
             code=Code.UNPRICED,
@@ -84,14 +89,18 @@ def _priced(model: Model, endpoints: list[Endpoint], at: dt.datetime | None) -> 
     return priced
 
 
-def _is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
-    """Demo callers reach demo channels only; demo channels serve demo models only."""
+def is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
+    """Tell whether a caller may use a channel at all.
+
+    Demo callers reach demo channels only; demo channels serve demo models only.
+    """
     if endpoint.channel.is_demo:
         return endpoint.model_slug.startswith(DEMO_PREFIX)
     return not (caller.account_is_demo or caller.key_is_demo)
 
 
-def _is_priced(endpoint: Endpoint, at: dt.datetime) -> bool:
+def is_priced(endpoint: Endpoint, at: dt.datetime) -> bool:
+    """Tell whether an endpoint has a price then."""
     try:
         rates.card_for(endpoint.slug, at=at)
     except rates.NoCard:

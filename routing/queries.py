@@ -2,49 +2,74 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Sum
-from django.db.models.functions import Coalesce
+from django.conf import settings
 
 from accounts.keys import Caller
 from accounts.models import ApiKey
-from accounts.timeids import bound
-from billing.models import Attempt, Budget, Charge
+from billing.models import Attempt, Charge
 from billing.money import decimal_usd
-from billing.queries import balance
+from billing.queries import Spent, balance, key_limits, spent_by_key
 from logs.models import RequestLog
+from routing import key_sheets, vendor_files
+from routing.exchange import CLIENT_CLOSED, generation_id
+from routing.key_sheets import usd
+from routing.models import Endpoint
+from routing.surfaces import Surface
 
-DAYS = {"usage_daily": 1, "usage_weekly": 7, "usage_monthly": 30}
+# OpenRouter's words for what was called (its OpenAPI document, 2026-08).
+_API_TYPES: Mapping[str, str] = {
+    Surface.EMBEDDINGS: "embeddings",
+    Surface.GEMINI_EMBED: "embeddings",
+    Surface.GEMINI_BATCH_EMBED: "embeddings",
+}
+# What OpenRouter tells and nobody here keeps, or offers: the log holds no text from outside.
+_UNKNOWN = dict.fromkeys(
+    (
+        "app_id",
+        "cache_discount",
+        "external_user",
+        "http_referer",
+        "moderation_latency",
+        "native_finish_reason",
+        "native_tokens_completion_images",
+        "num_fetches",
+        "num_input_audio_prompt",
+        "num_media_completion",
+        "num_media_prompt",
+        "num_search_results",
+        "preset_id",
+        "response_cache_source_id",
+        "router",
+        "service_tier",
+        "session_id",
+        "upstream_id",
+        "upstream_inference_cost",
+        "user_agent",
+        "web_search_engine",
+        "workspace_id",
+    )
+)
 
 
-def _usd(nusd: int) -> float:
-    """Return dollars as OpenRouter's clients expect them: a JSON number."""
-    return float(decimal_usd(nusd))
-
-
-def key(caller: Caller) -> dict[str, Any]:
+def key(caller: Caller, *, today: dt.date) -> dict[str, Any]:
     """Return a key's label, limit and usage; shapes as OpenRouter's GET /key (2026-08)."""
     found = ApiKey.objects.get(pk=caller.key_id)
-    budget = Budget.objects.filter(api_key=found, period=Budget.Period.TOTAL).first()
-    logs = RequestLog.objects.filter(account_id=caller.account_id, api_key_id=found.pk)
-    today = dt.datetime.now(dt.UTC).date()
-    usage = {
-        name: _usd(_spent(logs.filter(request_id__gte=bound(today - dt.timedelta(days=n - 1)))))
-        for name, n in DAYS.items()
-    }
-    limit = budget.limit_nusd if budget else None
-    left = limit - budget.spent_nusd - budget.leased_nusd if budget and limit is not None else None
+    spent = spent_by_key(caller.account_id, today=today, key_ids=[found.pk])
+    limits = key_limits(caller.account_id)
+    requests = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE
     return {
-        "label": f"{found.name} (…{found.last_four})",
-        "limit": None if limit is None else _usd(limit),
-        "limit_remaining": None if left is None else _usd(max(left, 0)),
-        "limit_reset": None,
-        "usage": _usd(_spent(logs)),
-        **usage,
+        **key_sheets.money(found, limit=limits.get(found.pk), spent=spent.get(found.pk, Spent())),
         "is_free_tier": caller.account_is_demo,
-        "is_management_key": False,
-        "expires_at": found.expires_at.isoformat() if found.expires_at else None,
+        "is_management_key": found.is_management,
+        "is_provisioning_key": found.is_management,
+        "rate_limit": {
+            "requests": requests,
+            "interval": "60s",
+            "note": "Requests of this key, on each worker of the gateway.",
+        },
     }
 
 
@@ -52,8 +77,8 @@ def credits(account_id: int) -> dict[str, Any]:  # noqa: A001 - the platform API
     """Return an account's credit, usage and what is left; numbers in US dollars."""
     found = balance(account_id)
     return {
-        "total_credits": _usd(found.credit_nusd),
-        "total_usage": _usd(found.spent_nusd),
+        "total_credits": usd(found.credit_nusd),
+        "total_usage": usd(found.spent_nusd),
         "balance": decimal_usd(found.available_nusd),
         "in_flight": decimal_usd(found.in_flight_nusd),
     }
@@ -65,39 +90,83 @@ def generation(account_id: int, request_id: uuid.UUID) -> dict[str, Any] | None:
     if row is None:
         return None
     charge = Charge.objects.filter(request_id=request_id, wallet_id=account_id).first()
-    attempts = Attempt.objects.filter(request_id=request_id).order_by("n")
-    prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
     return {
-        "id": f"gen-{request_id.hex}",
+        **_UNKNOWN,
+        **_money(row, charge),
+        **_tokens(row),
+        "id": generation_id(request_id),
+        "request_id": generation_id(request_id),
         "model": row.model,
-        "provider_name": row.vendor,
-        "data_region": row.jurisdiction,
-        "api_type": row.surface,
+        "provider_name": vendor_files.get(row.vendor).name if row.vendor else None,
+        "vendor": row.vendor,
+        "jurisdiction": row.jurisdiction,
+        "data_region": "global",
+        "api_type": _API_TYPES.get(row.surface, "completions"),
+        "surface": row.surface,
+        "origin": "",
         "created_at": row.created_at.isoformat(),
         "streamed": row.is_stream,
+        "cancelled": _is_cancelled(row, charge),
         "status": row.status,
         "finish_reason": row.finish_reason,
         "error_code": row.error_code,
-        "tokens_prompt": prompt,
-        "tokens_completion": row.output_tokens + row.reasoning_tokens,
-        "native_tokens_prompt": prompt,
-        "native_tokens_completion": row.output_tokens + row.reasoning_tokens,
-        "native_tokens_reasoning": row.reasoning_tokens,
-        "native_tokens_cached": row.cache_read_tokens,
-        "native_tokens_cache_write": row.cache_write_tokens,
-        "is_estimated": row.is_estimated,
-        "total_cost": _usd(row.cost_nusd),
-        "cost_usd": decimal_usd(row.cost_nusd),
-        "charge": None if charge is None else {"state": charge.state, "reason": charge.reason},
-        "provider_responses": [
-            {"endpoint_id": a.endpoint, "status": a.outcome, "is_byok": False} for a in attempts
-        ],
+        "provider_responses": _attempts(request_id),
         "latency": row.first_byte_ms,
         "generation_time": row.total_ms,
         "is_byok": False,
     }
 
 
-def _spent(logs: Any) -> int:
-    total: int = logs.aggregate(total=Coalesce(Sum("cost_nusd"), 0))["total"]
-    return total
+def _money(row: RequestLog, charge: Charge | None) -> dict[str, Any]:
+    settled = charge is not None and charge.cost_nusd is not None
+    cost_nusd = charge.cost_nusd if charge is not None and settled else row.cost_nusd
+    return {
+        "total_cost": usd(cost_nusd or 0),
+        "usage": usd(cost_nusd or 0),
+        "cost_usd": decimal_usd(cost_nusd or 0),
+        "charge": None if charge is None else {"state": charge.state, "reason": charge.reason},
+    }
+
+
+def _tokens(row: RequestLog) -> dict[str, Any]:
+    prompt = row.input_tokens + row.cache_read_tokens + row.cache_write_tokens
+    completion = row.output_tokens + row.reasoning_tokens
+    return {
+        "tokens_prompt": prompt,
+        "tokens_completion": completion,
+        "native_tokens_prompt": prompt,
+        "native_tokens_completion": completion,
+        "native_tokens_reasoning": row.reasoning_tokens,
+        "native_tokens_cached": row.cache_read_tokens,
+        "native_tokens_cache_write": row.cache_write_tokens,
+        "is_estimated": row.is_estimated,
+    }
+
+
+def _is_cancelled(row: RequestLog, charge: Charge | None) -> bool:
+    gone = {Charge.Reason.CLIENT_GONE, Charge.Reason.DRAINED}
+    return row.status == CLIENT_CLOSED or (charge is not None and charge.reason in gone)
+
+
+def _attempts(request_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Tell which vendors were asked, and what came of it; their own status is not kept."""
+    rows = list(Attempt.objects.filter(request_id=request_id).order_by("n"))
+    slugs = {row.endpoint for row in rows}
+    found = Endpoint.objects.filter(slug__in=slugs).select_related("model", "channel")
+    endpoints = {endpoint.slug: endpoint for endpoint in found}
+    told = []
+    for row in rows:
+        endpoint = endpoints.get(row.endpoint)
+        told.append(
+            {
+                "endpoint_id": row.endpoint,
+                "model_permaslug": endpoint.model.slug if endpoint else None,
+                "provider_name": (
+                    vendor_files.get(endpoint.channel.vendor).name if endpoint else None
+                ),
+                "outcome": row.outcome,
+                "status": None,
+                "is_byok": False,
+            }
+        )
+    return told

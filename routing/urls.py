@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path, re_path
 
-from routing.api import account, chat, embeddings, gemini, media, messages, models, responses
+from routing.api import (
+    account,
+    catalogue,
+    chat,
+    embeddings,
+    estimate,
+    gemini,
+    keys,
+    media,
+    messages,
+    models,
+    responses,
+)
 from routing.api.base import ProxyView
 
 # The same paths stand under /v1, as their vendor speaks them, and under /api/v1 with OpenRouter's
@@ -33,4 +45,15 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/key", account.Key.as_view()),
     path("api/v1/credits", account.Credits.as_view()),
     path("api/v1/generation", account.Generation.as_view()),
+    path("api/v1/activity", account.Activity.as_view()),
+    path("api/v1/keys", keys.Keys.as_view()),
+    path("api/v1/keys/<str:public_hash>", keys.OneKey.as_view()),
+    path("api/v1/estimate", estimate.Estimate.as_view()),
+    path("api/v1/providers", catalogue.Providers.as_view()),
+    path("api/v1/models", catalogue.Models.as_view()),
+    path("api/v1/models/count", catalogue.Count.as_view()),
+    path("api/v1/models/user", catalogue.UserModels.as_view()),
+    re_path(r"^api/v1/models/(?P<name>.+)/endpoints$", catalogue.Endpoints.as_view()),
+    # OpenRouter has the singular.
+    re_path(r"^api/v1/models?/(?P<name>.+)$", catalogue.OneModel.as_view()),
 ]

@@ -1,72 +1,42 @@
-"""GET /api/v1/key, /credits and /generation: what a key's owner may ask of us."""
+"""GET /api/v1/key, /credits, /generation and /activity: what a key's owner may ask of us."""
 
-import asyncio
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from django.db import DatabaseError, close_old_connections
-
-from routing import queries
-from routing.api.base import ProxyView
+from routing import activity, managed_keys, queries, query_fields
+from routing.api.platform import PlatformView, data
 from routing.errors import Code, RelayError
 from routing.exchange import Exchange
 from routing.gateway import Request
+from routing.managed_keys import NoSuchKey
 from routing.streaming import Reply
-from routing.surfaces import Surface
-
-# Reads for people and dashboards: two at a time, so that they never crowd the hot path.
-_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="account-api")
 
 
-class _PlatformView(ProxyView):
-    surface = Surface.PLATFORM
-    records = False
-
-    async def read(self, query: Callable[[], Any]) -> Any:
-        """Run a query in a thread. Raises: RelayError (503) when the database is away."""
-
-        def run() -> Any:
-            close_old_connections()
-            return query()
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(_readers, run)
-        except DatabaseError as error:
-            raise RelayError(
-                code=Code.DATABASE_UNAVAILABLE,
-                message="The records cannot be read at the moment: try again shortly.",
-                retry_after_s=2,
-            ) from error
-
-
-class Key(_PlatformView):
+class Key(PlatformView):
     """The key that asks."""
 
-    async def get(self, _: Exchange, request: Request) -> Reply:
+    async def get(self, exchange: Exchange, request: Request) -> Reply:
         """Return its label, limit and usage."""
-        caller = request.caller
-        return _data(await self.read(lambda: queries.key(caller)))
+        caller, today = request.caller, exchange.created_at.date()
+        return data(await self.work(lambda: queries.key(caller, today=today)))
 
 
-class Credits(_PlatformView):
+class Credits(PlatformView):
     """The account's credit and usage, in US dollars."""
 
     async def get(self, _: Exchange, request: Request) -> Reply:
         """Return the totals."""
         account_id = request.caller.account_id
-        return _data(await self.read(lambda: queries.credits(account_id)))
+        return data(await self.work(lambda: queries.credits(account_id)))
 
 
-class Generation(_PlatformView):
+class Generation(PlatformView):
     """One request of the account."""
 
     async def get(self, _: Exchange, request: Request) -> Reply:
         """Return its record. Raises: RelayError (400, 404)."""
         request_id = _parse(request.fields.get("id", ""))
         account_id = request.caller.account_id
-        found = await self.read(lambda: queries.generation(account_id, request_id))
+        found = await self.work(lambda: queries.generation(account_id, request_id))
         if found is None:
             raise RelayError(
                 code=Code.NOT_FOUND,
@@ -74,7 +44,33 @@ class Generation(_PlatformView):
                 "and are kept 30 days.",
                 param="id",
             )
-        return _data(found)
+        return data(found)
+
+
+class Activity(PlatformView):
+    """What the account was billed, by day, model and endpoint."""
+
+    async def get(self, exchange: Exchange, request: Request) -> Reply:
+        """Return the rows of one day or of all that are kept. Raises: RelayError (400, 404)."""
+        query = request.fields
+        query_fields.only(query, {"date", "api_key_hash"})
+        days = activity.window(exchange.created_at.date())
+        day = query_fields.date(query, "date")
+        if day is not None and day not in days:
+            query_fields.refuse("date", f"must be a day from {days[0]} to {days[-1]} (UTC)")
+        account_id, wanted = request.caller.account_id, [day] if day else days
+        public_hash = query.get("api_key_hash", "")
+
+        def rows() -> object:
+            key_id = managed_keys.find(account_id, public_hash).pk if public_hash else None
+            return activity.rows(account_id, days=wanted, key_id=key_id)
+
+        try:
+            return data(await self.work(rows))
+        except NoSuchKey:
+            raise RelayError(
+                code=Code.NOT_FOUND, message="No such key in this account.", param="api_key_hash"
+            ) from None
 
 
 def _parse(text: str) -> uuid.UUID:
@@ -86,7 +82,3 @@ def _parse(text: str) -> uuid.UUID:
             message="`id` must be a generation id, as in the X-Generation-Id header.",
             param="id",
         ) from error
-
-
-def _data(value: Any) -> Reply:
-    return Reply.json({"data": value})

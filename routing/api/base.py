@@ -99,8 +99,9 @@ class ProxyView(APIView):
         for authenticator in AUTHENTICATORS:
             found = authenticator.authenticate(request)
             request.auth = found[1] if found else None
+        asked: Any = request
         for permission in self.permissions:
-            if not permission.has_permission(request, self):
+            if not permission.has_permission(asked, self):
                 message = getattr(permission, "message", None) or "This API key may not do this."
                 raise RelayError(code=Code.PERMISSION_DENIED, message=message)
 

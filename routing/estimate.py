@@ -1,0 +1,187 @@
+"""What a request would cost, at which endpoints, before anything is sent or held."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.keys import Caller
+from billing import pricing
+from billing.money import decimal_usd
+from billing.pricing import MissingRate, RateCard
+from billing.usage import UnitClass, Usage
+from routing import admission, planner, tokenizer
+from routing.admission import Terms
+from routing.catalogue import Endpoint, Model
+from routing.dialects.base import Demand, Inbound
+from routing.errors import Code, RelayError
+
+# Where prompts stand in the bodies of all dialects, and under which keys their words.
+_PLACES = ("messages", "input", "contents", "content", "requests", "system", "instructions",
+           "systemInstruction", "system_instruction")  # fmt: skip
+_WORDS = frozenset({*_PLACES, "text", "parts"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An endpoint that may answer, and what it would ask; nUSD."""
+
+    endpoint: Endpoint
+    min_nusd: int
+    max_nusd: int
+    prompt_tokens_max: int
+    completion_tokens_max: int
+
+    def told(self) -> dict[str, Any]:
+        """Return the offer as the API tells it."""
+        return {
+            **_named(self.endpoint),
+            "price": _range(self.min_nusd, self.max_nusd),
+            "prompt_tokens_max": self.prompt_tokens_max,
+            "completion_tokens_max": self.completion_tokens_max,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """An endpoint of the model that will not be tried, and why."""
+
+    endpoint: Endpoint
+    reason: Code
+    message: str
+
+    def told(self) -> dict[str, Any]:
+        """Return the exclusion as the API tells it."""
+        named = _named(self.endpoint)
+        return {**named, "reason": self.reason.value, "message": self.message}
+
+
+async def estimate(
+    inbound: Inbound, demand: Demand, *, model: Model, caller: Caller, at: dt.datetime
+) -> dict[str, Any]:
+    """Return the range of prices over the endpoints that may answer, and why others may not.
+
+    The upper end is what admission would hold; the lower end pays for the words of the prompt, as
+    our tokenizer counts them, read from a cache and without any answer.
+    Raises: RelayError (403) for a model that the key may not use.
+    """
+    prompt_tokens = await asyncio.to_thread(_count, inbound)
+    planned = _planned(model, inbound, caller=caller, at=at)
+    offers, excluded = [], []
+    for endpoint in model.endpoints:
+        if endpoint not in planned:
+            excluded.append(_excluded(endpoint, inbound, caller=caller, at=at))
+            continue
+        try:
+            terms = admission.terms_of(demand, (endpoint,), at)
+            offers.append(_offer(endpoint, terms, prompt_tokens=prompt_tokens))
+        except MissingRate as error:
+            message = f"It has no price for {error.unit_class.value}."
+            excluded.append(Exclusion(endpoint=endpoint, reason=Code.UNPRICED, message=message))
+        except RelayError as error:
+            excluded.append(Exclusion(endpoint=endpoint, reason=error.code, message=error.message))
+    return {
+        "model": model.slug,
+        "price": _over(offers),
+        "prompt_tokens": prompt_tokens,
+        "endpoints": [offer.told() for offer in offers],
+        "excluded": [exclusion.told() for exclusion in excluded],
+    }
+
+
+def _planned(
+    model: Model, inbound: Inbound, *, caller: Caller, at: dt.datetime
+) -> tuple[Endpoint, ...]:
+    """Return what the relay would try; nothing where it would refuse every endpoint."""
+    try:
+        return planner.plan(model, caller=caller, family=inbound.surface.family, at=at)
+    except RelayError:
+        if not caller.may_use(model.slug):
+            raise
+        return ()
+
+
+def _excluded(
+    endpoint: Endpoint, inbound: Inbound, *, caller: Caller, at: dt.datetime
+) -> Exclusion:
+    family = inbound.surface.family
+    if not planner.is_open_to(caller, endpoint):
+        reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
+    elif endpoint.channel.family is not family:
+        spoken = endpoint.channel.family.value
+        reason, message = Code.WRONG_PROTOCOL, f"It is called in {spoken}, not in {family.value}."
+    elif not planner.is_priced(endpoint, at):
+        reason, message = Code.UNPRICED, "It has no price yet."
+    else:
+        reason, message = Code.NO_ENDPOINT, "It is not tried now."
+    return Exclusion(endpoint=endpoint, reason=reason, message=message)
+
+
+def _offer(endpoint: Endpoint, terms: Terms, *, prompt_tokens: int) -> Offer:
+    highest = terms.bound()
+    lowest = _least(terms.cards[endpoint.slug], prompt_tokens, terms.demand.service_tier)
+    return Offer(
+        endpoint=endpoint,
+        min_nusd=min(lowest, highest),
+        max_nusd=highest,
+        prompt_tokens_max=terms.prompt_tokens(endpoint),
+        completion_tokens_max=terms.output_tokens(endpoint) * terms.demand.choices,
+    )
+
+
+def _least(card: RateCard, prompt_tokens: int, service_tier: str) -> int:
+    """Return what the prompt costs in the cheapest of its classes, with the request's own fee."""
+    fees = {UnitClass.REQUEST: 1} if (UnitClass.REQUEST, service_tier) in card.rates else {}
+    classes = [
+        unit_class
+        for unit_class in (UnitClass.INPUT, UnitClass.CACHE_READ)
+        if (unit_class, service_tier) in card.rates
+    ]
+    usages = (
+        Usage(quantities={unit_class: prompt_tokens, **fees}, service_tier=service_tier)
+        for unit_class in classes
+    )
+    return min(pricing.cost(usage, card).price_nusd for usage in usages)
+
+
+def _over(offers: list[Offer]) -> dict[str, str] | None:
+    if not offers:
+        return None
+    return _range(min(o.min_nusd for o in offers), max(o.max_nusd for o in offers))
+
+
+def _range(lowest: int, highest: int) -> dict[str, str]:
+    return {"min": decimal_usd(lowest), "max": decimal_usd(highest), "currency": "USD"}
+
+
+def _named(endpoint: Endpoint) -> dict[str, Any]:
+    channel = endpoint.channel
+    return {
+        "endpoint_id": endpoint.slug,
+        "provider_name": channel.vendor.name,
+        "tag": channel.vendor.slug,
+        "jurisdiction": channel.jurisdiction,
+        "protocol": channel.family.value,
+        "context_length": endpoint.context_tokens_max,
+        "max_completion_tokens": endpoint.output_tokens_max,
+    }
+
+
+def _count(inbound: Inbound) -> int:
+    body = inbound.body
+    places = (body[name] for name in _PLACES if name in body)
+    return sum(tokenizer.count(text) for place in places for text in _texts(place))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the words of a prompt; not its keys, names and media. The body's depth is bounded."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name in _WORDS:
+                yield from _texts(part)
