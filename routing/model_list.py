@@ -82,7 +82,7 @@ class Filters:
     def _is_named(self, sheet: Sheet) -> bool:
         model = sheet.model
         text = f"{model.slug} {model.name}".lower()
-        vendors = {e.channel.vendor for e in sheet.endpoints}
+        vendors = [e.channel.vendor for e in sheet.endpoints]
         return (
             all(word in text for word in self.words.split())
             and (not self.authors or model.author in self.authors)

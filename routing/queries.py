@@ -110,7 +110,7 @@ def generation(account_id: int, request_id: uuid.UUID) -> dict[str, Any] | None:
         "status": row.status,
         "finish_reason": row.finish_reason,
         "error_code": row.error_code,
-        "provider_responses": _attempts(request_id),
+        "provider_responses": _dials(request_id, charge),
         "latency": row.first_byte_ms,
         "generation_time": row.total_ms,
         "is_byok": False,
@@ -148,25 +148,25 @@ def _is_cancelled(row: RequestLog, charge: Charge | None) -> bool:
     return row.status == CLIENT_CLOSED or (charge is not None and charge.reason in gone)
 
 
-def _attempts(request_id: uuid.UUID) -> list[dict[str, Any]]:
+def _dials(request_id: uuid.UUID, charge: Charge | None) -> list[dict[str, Any]]:
     """Tell which vendors were asked, and what came of it; their own status is not kept."""
-    rows = list(Attempt.objects.filter(request_id=request_id).order_by("n"))
-    slugs = {row.endpoint for row in rows}
-    found = Endpoint.objects.filter(slug__in=slugs).select_related("model", "channel")
-    endpoints = {endpoint.slug: endpoint for endpoint in found}
-    told = []
-    for row in rows:
-        endpoint = endpoints.get(row.endpoint)
-        told.append(
-            {
-                "endpoint_id": row.endpoint,
-                "model_permaslug": endpoint.model.slug if endpoint else None,
-                "provider_name": (
-                    vendor_files.get(endpoint.channel.vendor).name if endpoint else None
-                ),
-                "outcome": row.outcome,
-                "status": None,
-                "is_byok": False,
-            }
-        )
-    return told
+    attempts = Attempt.objects.filter(request_id=request_id).order_by("n")
+    dials = list(attempts.values_list("endpoint", "outcome"))
+    if not dials and charge is not None and charge.endpoint:
+        # A single dial has no row of its own: its charge tells it all.
+        is_billed = charge.state in {Charge.State.SETTLED, Charge.State.ESTIMATED}
+        dials = [(charge.endpoint, str(Attempt.Outcome.DELIVERED) if is_billed else "")]
+    found = Endpoint.objects.filter(slug__in={slug for slug, _ in dials})
+    endpoints = {endpoint.slug: endpoint for endpoint in found.select_related("model", "channel")}
+    return [_dial(slug, outcome, endpoints.get(slug)) for slug, outcome in dials]
+
+
+def _dial(slug: str, outcome: str, endpoint: Endpoint | None) -> dict[str, Any]:
+    return {
+        "endpoint_id": slug,
+        "model_permaslug": endpoint.model.slug if endpoint else None,
+        "provider_name": vendor_files.get(endpoint.channel.vendor).name if endpoint else None,
+        "outcome": outcome or None,
+        "status": None,
+        "is_byok": False,
+    }
