@@ -54,6 +54,6 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/models/count", catalogue.Count.as_view()),
     path("api/v1/models/user", catalogue.UserModels.as_view()),
     re_path(r"^api/v1/models/(?P<name>.+)/endpoints$", catalogue.Endpoints.as_view()),
-    # OpenRouter has the singular.
-    re_path(r"^api/v1/models?/(?P<name>.+)$", catalogue.OneModel.as_view()),
+    re_path(r"^api/v1/models/(?P<name>.+)$", catalogue.OneModel.as_view()),
+    re_path(r"^api/v1/model/(?P<name>.+)$", catalogue.OneModel.as_view()),  # OpenRouter's
 ]

@@ -71,7 +71,7 @@ def mallory(place):
 
 
 @pytest.fixture
-def bob(place):
+def newcomer(place):
     """Somebody whose requests nobody has counted yet."""
     return Account(place)
 
@@ -252,24 +252,24 @@ def hashes(account, path):
 
 
 class TestSums:
-    def test_are_one_row_told_five_times(self, place, bob, mallory):
-        answers = [place.call(CHAT, key=bob.key) for _ in range(3)]
+    def test_are_one_row_told_five_times(self, place, newcomer, mallory):
+        answers = [place.call(CHAT, key=newcomer.key) for _ in range(3)]
         generation = answers[0].headers["x-generation-id"]
         for answer in answers:
             place.logged(answer.headers["x-generation-id"])
         total = float(Decimal(PAID_NUSD * 3) / 10**9)
-        key = bob.get("key")
+        key = newcomer.get("key")
         assert key["usage"] == key["usage_daily"] == key["usage_weekly"] == total
         assert (key["limit"], key["limit_remaining"], key["byok_usage"]) == (None, None, 0)
         assert key["rate_limit"]["requests"] == 1_000_000
-        assert bob.get("credits")["total_usage"] == total
-        (row,) = bob.get("activity")
+        assert newcomer.get("credits")["total_usage"] == total
+        (row,) = newcomer.get("activity")
         assert (row["requests"], row["usage"]) == (3, total)
         assert (row["prompt_tokens"], row["completion_tokens"]) == (30, 15)
         assert (row["model"], row["endpoint_id"]) == (
             "generic/c-main", "openai-chat-0:generic/c-main")  # fmt: skip
-        assert bob.get(f"activity?date={row['date']}") == [row]
-        told = bob.get(f"generation?id={generation}")
+        assert newcomer.get(f"activity?date={row['date']}") == [row]
+        told = newcomer.get(f"generation?id={generation}")
         assert (told["total_cost"], told["usage"], told["cost_usd"]) == (PAID, PAID, "0.00011025")
         assert (told["api_type"], told["cancelled"], told["is_byok"]) == (
             "completions", False, False)  # fmt: skip
@@ -280,12 +280,12 @@ class TestSums:
         assert mallory.get("key")["usage"] == 0
         assert refused(mallory.ask("GET", f"generation?id={generation}"), 404) == "not_found"
 
-    def test_tell_keys_apart(self, place, bob):
-        made, text = bob.create()
+    def test_tell_keys_apart(self, place, newcomer):
+        made, text = newcomer.create()
         place.call(CHAT, key=text)
-        place.call(CHAT, key=bob.key)
-        wait_until(lambda: bob.get("activity")[0]["prompt_tokens"] == 20, what="both rows")
-        (row,) = bob.get(f"activity?api_key_hash={made['hash']}")
+        place.call(CHAT, key=newcomer.key)
+        wait_until(lambda: newcomer.get("activity")[0]["prompt_tokens"] == 20, what="both rows")
+        (row,) = newcomer.get(f"activity?api_key_hash={made['hash']}")
         assert (row["requests"], row["prompt_tokens"], row["usage"]) == (1, 10, PAID)
 
     @pytest.mark.parametrize("query", ["date=2020-01-01", "date=2999-01-01", "date=20261101",
