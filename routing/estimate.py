@@ -16,6 +16,7 @@ from routing.admission import Terms
 from routing.catalogue import Endpoint, Model
 from routing.dialects.base import Demand, Inbound
 from routing.errors import Code, RelayError
+from routing.outgoing import Composer, Untranslatable
 
 # Where prompts stand in the bodies of all dialects, and under which keys their words.
 _PLACES = ("messages", "input", "contents", "content", "requests", "system", "instructions",
@@ -68,16 +69,29 @@ async def estimate(
     """
     prompt_tokens = await asyncio.to_thread(_count, inbound)
     planned = _planned(model, inbound, caller=caller, at=at)
-    offers, excluded = [], []
-    for endpoint in model.endpoints:
-        if endpoint not in planned:
-            excluded.append(_excluded(endpoint, inbound, caller=caller, at=at))
-            continue
+    composer = Composer(
+        inbound=inbound,
+        demand=demand,
+        account_id=caller.account_id,
+        generation_id="",
+        created=int(at.timestamp()),
+    )
+    offers: list[Offer] = []
+    excluded = [
+        _excluded(endpoint, inbound, caller=caller, at=at)
+        for endpoint in model.endpoints
+        if endpoint not in planned
+    ]
+    for endpoint in planned:
         try:
+            composer.compose(endpoint)
             terms = admission.terms_of(demand, (endpoint,), at)
             offers.append(_offer(endpoint, terms, prompt_tokens=prompt_tokens))
-        except MissingRate as error:
-            message = f"It has no price for {error.unit_class.value}."
+        except Untranslatable as refused:
+            error = refused.error
+            excluded.append(Exclusion(endpoint=endpoint, reason=error.code, message=error.message))
+        except MissingRate as missing:
+            message = f"It has no price for {missing.unit_class.value}."
             excluded.append(Exclusion(endpoint=endpoint, reason=Code.UNPRICED, message=message))
         except RelayError as error:
             excluded.append(Exclusion(endpoint=endpoint, reason=error.code, message=error.message))
@@ -95,7 +109,7 @@ def _planned(
 ) -> tuple[Endpoint, ...]:
     """Return what the relay would try; nothing where it would refuse every endpoint."""
     try:
-        return planner.plan(model, caller=caller, family=inbound.surface.family, at=at)
+        return planner.plan(model, caller=caller, surface=inbound.surface, at=at)
     except RelayError:
         if not caller.may_use(model.slug):
             raise
@@ -105,12 +119,12 @@ def _planned(
 def _excluded(
     endpoint: Endpoint, inbound: Inbound, *, caller: Caller, at: dt.datetime
 ) -> Exclusion:
-    family = inbound.surface.family
+    surface = inbound.surface
     if not planner.is_open_to(caller, endpoint):
         reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
-    elif endpoint.channel.family is not family:
+    elif not (surface.is_generation or endpoint.serves(surface)):
         spoken = endpoint.channel.family.value
-        reason, message = Code.WRONG_PROTOCOL, f"It is called in {spoken}, not in {family.value}."
+        reason, message = Code.WRONG_PROTOCOL, f"It speaks {spoken}, which has no {surface.value}."
     elif not planner.is_priced(endpoint, at):
         reason, message = Code.UNPRICED, "It has no price yet."
     else:

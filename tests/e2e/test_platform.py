@@ -316,8 +316,8 @@ class TestEstimates:
         assert offer["completion_tokens_max"] == 20
 
     def test_say_why_an_endpoint_is_left_out(self, alice):
-        _, body = CHAT.request("a-main")
-        told = alice.ask("POST", "estimate", body).json["data"]
+        _, body = EMBEDDINGS.request("a-main")
+        told = alice.ask("POST", "estimate?surface=embeddings", body).json["data"]
         assert told["price"] is None
         assert told["endpoints"] == []
         assert [one["reason"] for one in told["excluded"]] == ["wrong_protocol"]

@@ -31,8 +31,8 @@ def read(surface=Surface.CHAT, **fields):
     return inbound, dialect.demand(inbound)
 
 
-def told(who=None, **fields):
-    inbound, demand = read(**fields)
+def told(who=None, surface=Surface.CHAT, **fields):
+    inbound, demand = read(surface, **fields)
     model = catalogue.current().resolve("m")
     asked = estimate.estimate(inbound, demand, model=model, caller=who or caller(), at=NOW)
     return asyncio.run(asked)
@@ -46,7 +46,7 @@ def test_the_range_spans_all_endpoints_and_its_end_is_what_admission_holds():
     found = told(max_tokens=100)
     inbound, demand = read(max_tokens=100)
     model = catalogue.current().resolve("m")
-    plan = planner.plan(model, caller=caller(), family=inbound.surface.family, at=NOW)
+    plan = planner.plan(model, caller=caller(), surface=inbound.surface, at=NOW)
     hold = admission.terms_of(demand, plan, NOW).bound()
     assert Decimal(found["price"]["max"]) * 10**9 == hold
     cheap, dear = found["endpoints"]
@@ -71,14 +71,25 @@ def test_every_endpoint_that_is_left_out_says_why():
     install(
         channel("good", models=priced(web_search="10")),
         channel("silent", priority=101, models=priced()),
-        channel("foreign", priority=102, protocol="anthropic-messages", models=priced()),
         channel("bare", priority=103, vendor="acme", models=["openai/m"]),
     )
     found = told(web_search_options={})
     assert [e["endpoint_id"] for e in found["endpoints"]] == ["good:openai/m"]
     reasons = {e["endpoint_id"].partition(":")[0]: e["reason"] for e in found["excluded"]}
-    assert reasons == {"silent": "unpriced", "foreign": "wrong_protocol", "bare": "unpriced"}
+    assert reasons == {"silent": "unpriced", "bare": "unpriced"}
     assert all(e["message"] for e in found["excluded"])
+
+
+def test_an_endpoint_that_does_not_have_the_operation_is_left_out():
+    install(
+        channel("a", models=priced()),
+        channel("b", priority=0, protocol="anthropic-messages", models=priced()),
+    )
+    found = told(surface=Surface.EMBEDDINGS, input=TEXT)
+    assert [e["protocol"] for e in found["endpoints"]] == ["openai-chat"]
+    assert [(e["protocol"], e["reason"]) for e in found["excluded"]] == [
+        ("anthropic-messages", "wrong_protocol")
+    ]
 
 
 def test_a_service_tier_without_a_price_leaves_the_endpoint_out():
