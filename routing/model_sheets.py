@@ -1,7 +1,7 @@
 """What is known of models, endpoints and vendors, in OpenRouter's shapes (read 2026-08).
 
 Unknown is null, or left out of a list: nothing is guessed. What goes in and comes out of a model
-is told by its prices, since nothing is served without one.
+is told by its prices, since nothing is served without one, and by its vendor's file.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from billing.pricing import STANDARD, RateCard
 from billing.usage import UnitClass
 from routing import price_tags
 from routing.catalogue import Endpoint, Model
-from routing.vendor_files import STATED, Vendor
+from routing.vendor_files import STATED, Abilities, Vendor
 
 IN_SERVICE = 0  # OpenRouter's EndpointStatus: what is listed here can be called
 _INPUTS: Mapping[str, tuple[UnitClass, ...]] = {
@@ -44,8 +44,9 @@ class Sheet:
 
     @property
     def inputs(self) -> list[str]:
-        """What may go in, as far as prices tell: text models may take images, too."""
-        return _modalities(_INPUTS, self.cards)
+        """What may go in, as far as prices and vendor files tell."""
+        stated = [name for e in self.endpoints for name in _abilities(e).inputs]
+        return list(dict.fromkeys([*_modalities(_INPUTS, self.cards), *stated]))
 
     @property
     def outputs(self) -> list[str]:
@@ -55,8 +56,8 @@ class Sheet:
     @property
     def parameters(self) -> list[str]:
         """The parameters that some endpoint is known to take."""
-        found = {name for card in self.cards for name in _parameters(card)}
-        return sorted(found)
+        pairs = zip(self.endpoints, self.cards, strict=True)
+        return sorted({name for endpoint, card in pairs for name in _parameters(endpoint, card)})
 
     def price(self, unit_class: UnitClass) -> int:
         """Return what a million tokens cost at the first endpoint, in nUSD."""
@@ -126,7 +127,7 @@ class Sheet:
             "max_completion_tokens": endpoint.output_tokens_max,
             "max_prompt_tokens": None,
             "pricing": price_tags.pricing(card),
-            "supported_parameters": _parameters(card),
+            "supported_parameters": _parameters(endpoint, card),
             "supports_implicit_caching": None,
             "status": IN_SERVICE,
             "uptime_last_5m": None,
@@ -170,11 +171,15 @@ def _modalities(names: Mapping[str, tuple[UnitClass, ...]], cards: Iterable[Rate
     return [name for name, classes in names.items() if priced.intersection(classes)]
 
 
-def _parameters(card: RateCard) -> list[str]:
-    """Tell what our own billing vouches for: a limit of output, and searches with a price."""
-    found = []
+def _parameters(endpoint: Endpoint, card: RateCard) -> list[str]:
+    """Tell what the vendor's file states, and what our billing vouches for."""
+    found = set(_abilities(endpoint).parameters)
     if (UnitClass.OUTPUT, STANDARD) in card.rates:
-        found.append("max_tokens")
+        found.add("max_tokens")
     if (UnitClass.WEB_SEARCH, STANDARD) in card.rates:
-        found.append("web_search_options")
-    return found
+        found.add("web_search_options")
+    return sorted(found)
+
+
+def _abilities(endpoint: Endpoint) -> Abilities:
+    return endpoint.channel.vendor.abilities_of(endpoint.upstream_name)

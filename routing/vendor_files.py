@@ -30,6 +30,15 @@ DEFAULT_AUTH = {
 TRAINS = frozenset({"no", "yes", "opt-out", "opt-in", "unknown", "operator"})
 # Instead of a URL: nobody found it, or the operator of the server decides.
 STATED = frozenset({"unknown", "operator"})
+# OpenRouter's words for what models take (its OpenAPI document, 2026-08); text always goes in.
+INPUTS = frozenset({"image", "file", "audio", "video"})
+PARAMETERS = frozenset({
+    "temperature", "top_p", "top_k", "min_p", "top_a", "frequency_penalty", "presence_penalty",
+    "repetition_penalty", "max_tokens", "max_completion_tokens", "logit_bias", "logprobs",
+    "top_logprobs", "prediction", "seed", "response_format", "structured_outputs", "stop", "tools",
+    "tool_choice", "parallel_tool_calls", "include_reasoning", "reasoning", "reasoning_effort",
+    "web_search_options", "verbosity",
+})  # fmt: skip
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 COUNTRY = re.compile(r"[A-Z]{2}")
 REGION = re.compile(r"[A-Z]{2,8}|unknown|operator")
@@ -60,9 +69,23 @@ class Facts:
 
     def covers(self, name: str) -> bool:
         """Tell whether these facts are about this model."""
-        if self.pattern.endswith("*"):
-            return name.startswith(self.pattern[:-1])
-        return name == self.pattern
+        return _covers(self.pattern, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What some models are known to take, beside text; nothing else follows from them."""
+
+    patterns: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+
+def _covers(pattern: str, name: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+NO_ABILITIES = Abilities(patterns=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +113,7 @@ class Vendor:
     authors: Mapping[str, str] = field(default_factory=dict)  # prefix of a name -> author
     models: tuple[str, ...] = ()  # offered when a key alone makes a channel
     facts: tuple[Facts, ...] = ()
+    abilities: tuple[Abilities, ...] = ()
     fees: Mapping[str, str] = field(default_factory=dict)  # class -> USD for one thousand
 
     @property
@@ -110,6 +134,11 @@ class Vendor:
     def facts_of(self, name: str) -> Facts | None:
         """Return what the file states of a model; the first entry that covers it holds."""
         return next((facts for facts in self.facts if facts.covers(name)), None)
+
+    def abilities_of(self, name: str) -> Abilities:
+        """Return what a model is known to take; the first entry that covers it holds."""
+        found = (a for a in self.abilities if any(_covers(p, name) for p in a.patterns))
+        return next(found, NO_ABILITIES)
 
     def quirks_of(self, name: str, overrides: Mapping[str, Any]) -> Quirks:
         """Return the quirks of one model: the vendor's, its facts' over them, then these."""
@@ -206,6 +235,7 @@ class _Reader:
             authors=self.texts("authors"),
             models=self.words(self.table, "models"),
             facts=self.facts(),
+            abilities=self.abilities(),
             fees=self.texts("fees"),
         )
         self.nothing_left(data, "data")
@@ -314,6 +344,25 @@ class _Reader:
                 )
             )
             self.nothing_left(own, "facts")
+        return tuple(found)
+
+    def abilities(self) -> tuple[Abilities, ...]:
+        found = []
+        for entry in self.take(self.table, "abilities", list, default=[]):
+            own = dict(entry)
+            abilities = Abilities(
+                patterns=self.words(own, "names"),
+                inputs=self.words(own, "inputs"),
+                parameters=self.words(own, "parameters"),
+            )
+            for key, stated, known_words in (
+                ("inputs", abilities.inputs, INPUTS),
+                ("parameters", abilities.parameters, PARAMETERS),
+            ):
+                if unknown := set(stated) - known_words:
+                    raise self.bad(f"abilities.{key}", f"does not know {', '.join(unknown)}")
+            self.nothing_left(own, "abilities")
+            found.append(abilities)
         return tuple(found)
 
     def nothing_left(self, table: Mapping[str, Any], where: str) -> None:

@@ -100,6 +100,16 @@ def test_a_sheet_tells_the_best_endpoint_and_lists_the_rest(catalogue):
     assert {item[name] for name in unknown} == {None}
 
 
+def test_what_a_vendors_file_states_of_a_model_is_told_and_found():
+    install(channel("a", models=[model("gpt-4.1", "1", "2"), model("other", "1", "2")]))
+    assert names({"supported_parameters": "tools,max_tokens"}) == ["openai/gpt-4.1"]
+    assert names({"input_modalities": "image"}) == ["openai/gpt-4.1"]
+    stated, silent = (sheet.item() for sheet in model_list.reached(caller(), at=NOW))
+    assert stated["architecture"]["modality"] == "text+image->text"
+    assert silent["architecture"]["modality"] == "text->text"
+    assert silent["supported_parameters"] == ["max_tokens"]
+
+
 def test_pages_hold_each_model_once(catalogue):
     sheets = model_list.reached(caller(), at=NOW)
     seen, query = [], {"limit": "2", "q": "/"}

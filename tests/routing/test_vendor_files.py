@@ -117,6 +117,11 @@ def test_a_file_is_read_whole(tmp_path):
     ("[data]", '[territory]\nrefuses = ["China"]\n[data]', "must hold ISO country codes"),
     ("[data]", "[fees]\nweb_search = 10\n[data]", "acme.toml: fees: must hold texts"),
     ("[data]", "[[facts]]\noutput_tokens_max = 1\n[data]", "acme.toml: name: is missing"),
+    ("[data]", '[[abilities]]\nnames = ["m"]\ninputs = ["smell"]\n[data]',
+     "acme.toml: abilities.inputs: does not know smell"),
+    ("[data]", '[[abilities]]\nnames = ["m"]\nparameters = ["mood"]\n[data]',
+     "acme.toml: abilities.parameters: does not know mood"),
+    ("[data]", '[[abilities]]\nname = "m"\n[data]', "acme.toml: abilities: does not know name"),
     ("[data]", "[data", "acme.toml: "),
 ])  # fmt: skip
 def test_a_bad_file_is_refused_by_file_and_field(tmp_path, old, new, text):
