@@ -263,6 +263,16 @@ def test_revoking_asks_first_and_then_disables(alice, account, client_of):
     assert client.post(revoke).status_code == 404
 
 
+def test_disabled_and_management_keys_are_told_as_what_they_are(alice, account, client_of):
+    ordinary, _ = keys.mint(account=account, created_by=alice, name="plain")
+    keys.mint(account=account, created_by=alice, name="boss", is_management=True)
+    page = text_of(client_of(alice).get(reverse("keys")))
+    assert page.count("management") == 1
+    assert "disabled" not in page
+    keys.set_paused(ordinary, is_paused=True)
+    assert "disabled" in text_of(client_of(alice).get(reverse("keys")))
+
+
 def test_an_expired_key_is_told_from_an_active_one(alice, account, client_of):
     past = timezone.now() - dt.timedelta(seconds=1)
     keys.mint(account=account, created_by=alice, name="old", expires_at=past)
