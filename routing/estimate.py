@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from routing.errors import Code, RelayError
 from routing.outgoing import Composer, Untranslatable
 
 # Where prompts stand in the bodies of all dialects, and under which keys their words.
-_PLACES = ("messages", "input", "contents", "content", "requests", "system", "instructions",
-           "systemInstruction", "system_instruction")  # fmt: skip
+_PLACES = (
+    "messages", "input", "contents", "content", "prompt", "requests", "system", "instructions",
+    "systemInstruction", "system_instruction",
+)  # fmt: skip
 _WORDS = frozenset({*_PLACES, "text", "parts"})
 
 
@@ -59,16 +61,16 @@ class Exclusion:
 
 
 async def estimate(
-    inbound: Inbound, demand: Demand, *, model: Model, caller: Caller, at: dt.datetime
+    inbound: Inbound, demand: Demand, *, models: Sequence[Model], caller: Caller, at: dt.datetime
 ) -> dict[str, Any]:
     """Return the range of prices over the endpoints that may answer, and why others may not.
 
-    The upper end is what admission would hold; the lower end pays for the words of the prompt, as
-    our tokenizer counts them, read from a cache and without any answer.
-    Raises: RelayError (403) for a model that the key may not use.
+    `models` are the one that is asked for and those to fall back on. The upper end is what
+    admission would hold; the lower end pays for the words of the prompt, as our tokenizer counts
+    them, read from a cache and without any answer.
+    Raises: RelayError (403) when the key may use none of the models.
     """
     prompt_tokens = await asyncio.to_thread(_count, inbound)
-    planned = _planned(model, inbound, caller=caller, at=at)
     composer = Composer(
         inbound=inbound,
         demand=demand,
@@ -76,27 +78,25 @@ async def estimate(
         generation_id="",
         created=int(at.timestamp()),
     )
+    if not any(caller.may_use(model.slug) for model in models):
+        planner.plan(models[0], caller=caller, surface=inbound.surface, at=at)
     offers: list[Offer] = []
-    excluded = [
-        _excluded(endpoint, inbound, caller=caller, at=at)
-        for endpoint in model.endpoints
-        if endpoint not in planned
-    ]
-    for endpoint in planned:
-        try:
-            composer.compose(endpoint)
-            terms = admission.terms_of(demand, (endpoint,), at)
-            offers.append(_offer(endpoint, terms, prompt_tokens=prompt_tokens))
-        except Untranslatable as refused:
-            error = refused.error
-            excluded.append(Exclusion(endpoint=endpoint, reason=error.code, message=error.message))
-        except MissingRate as missing:
-            message = f"It has no price for {missing.unit_class.value}."
-            excluded.append(Exclusion(endpoint=endpoint, reason=Code.UNPRICED, message=message))
-        except RelayError as error:
-            excluded.append(Exclusion(endpoint=endpoint, reason=error.code, message=error.message))
+    excluded: list[Exclusion] = []
+    for model in models:
+        planned = _planned(model, inbound, caller=caller, at=at)
+        for endpoint in planned:
+            found = _judged(endpoint, composer, prompt_tokens=prompt_tokens, at=at)
+            if isinstance(found, Offer):
+                offers.append(found)
+            else:
+                excluded.append(found)
+        excluded += [
+            _excluded(endpoint, inbound, caller=caller, at=at)
+            for endpoint in model.endpoints
+            if endpoint not in planned
+        ]
     return {
-        "model": model.slug,
+        "model": models[0].slug,
         "price": _over(offers),
         "prompt_tokens": prompt_tokens,
         "endpoints": [offer.told() for offer in offers],
@@ -111,16 +111,32 @@ def _planned(
     try:
         return planner.plan(model, caller=caller, surface=inbound.surface, at=at)
     except RelayError:
-        if not caller.may_use(model.slug):
-            raise
         return ()
+
+
+def _judged(
+    endpoint: Endpoint, composer: Composer, *, prompt_tokens: int, at: dt.datetime
+) -> Offer | Exclusion:
+    """Tell what an endpoint of the plan would ask, or why it cannot serve this request."""
+    try:
+        composer.compose(endpoint)
+        terms = admission.terms_of(composer.demand, (endpoint,), at)
+        return _offer(endpoint, terms, prompt_tokens=prompt_tokens)
+    except Untranslatable as refused:
+        reason, message = refused.error.code, refused.error.message
+    except MissingRate as missing:
+        reason = Code.UNPRICED
+        message = f"It has no price for {missing.unit_class.value}."
+    except RelayError as error:
+        reason, message = error.code, error.message
+    return Exclusion(endpoint=endpoint, reason=reason, message=message)
 
 
 def _excluded(
     endpoint: Endpoint, inbound: Inbound, *, caller: Caller, at: dt.datetime
 ) -> Exclusion:
     surface = inbound.surface
-    if not planner.is_open_to(caller, endpoint):
+    if not (caller.may_use(endpoint.model_slug) and planner.is_open_to(caller, endpoint)):
         reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
     elif not (surface.is_generation or endpoint.serves(surface)):
         spoken = endpoint.channel.family.value

@@ -152,6 +152,13 @@ class TestManagementKeys:
         assert b"management key" in answer.body
         assert place.vendor.dials() == before
 
+    def test_call_no_model_under_openrouters_paths_either(self, place, alice):
+        _, body = CHAT.request("c-main")
+        before = place.vendor.dials()
+        answer = alice.manage("POST", "chat/completions", body)
+        assert refused(answer, 403, "management key") == "permission_denied"
+        assert place.vendor.dials() == before
+
     def test_read_their_account(self, alice):
         told = alice.get("key", key=alice.manager)
         assert told["is_management_key"] is told["is_provisioning_key"] is True

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -27,14 +28,14 @@ def read(surface=Surface.CHAT, **fields):
     body = {"model": "m", "messages": [{"role": "user", "content": TEXT}], **fields}
     dialect = dialects.for_surface(surface)
     inbound = dialect.decode(surface=surface, raw=json.dumps(body).encode(), headers={},
-                             path=PathParts())  # fmt: skip
-    return inbound, dialect.demand(inbound)
+                             path=PathParts(is_platform=True))  # fmt: skip
+    return replace(inbound, is_platform=True), dialect.demand(inbound)
 
 
 def told(who=None, surface=Surface.CHAT, **fields):
     inbound, demand = read(surface, **fields)
-    model = catalogue.current().resolve("m")
-    asked = estimate.estimate(inbound, demand, model=model, caller=who or caller(), at=NOW)
+    models = [catalogue.current().resolve(name) for name in (inbound.model, *inbound.fallbacks)]
+    asked = estimate.estimate(inbound, demand, models=models, caller=who or caller(), at=NOW)
     return asyncio.run(asked)
 
 
@@ -111,6 +112,32 @@ def test_a_model_that_the_key_may_not_use_is_refused():
     with pytest.raises(RelayError) as caught:
         told(caller(allowed_models=("acme/*",)))
     assert caught.value.code is Code.MODEL_NOT_ALLOWED
+
+
+def test_fallback_models_widen_the_range():
+    dear = {**priced(output="90")[0], "name": "openai/dear"}
+    install(channel("a", models=[*priced(), dear]))
+    alone, both = told(max_tokens=100), told(max_tokens=100, models=["dear"])
+    assert alone["price"]["max"] < both["price"]["max"] == told(
+        model="dear", max_tokens=100, messages=[{"role": "user", "content": TEXT}],
+        models=["m"],
+    )["price"]["max"]  # fmt: skip
+    names = [e["endpoint_id"] for e in both["endpoints"]]
+    assert names == ["a:openai/m", "a:openai/dear"]
+    # A key that may not use the fallback is told so, and served by the other.
+    own = told(caller(allowed_models=("openai/m",)), max_tokens=100, models=["dear"])
+    assert [e["endpoint_id"] for e in own["endpoints"]] == ["a:openai/m"]
+    assert [e["reason"] for e in own["excluded"]] == ["model_not_allowed"]
+
+
+def test_another_wire_format_is_an_offer_unless_it_has_no_words_for_the_request():
+    install(channel("b", protocol="anthropic-messages", models=priced()))
+    assert [e["protocol"] for e in told()["endpoints"]] == ["anthropic-messages"]
+    found = told(n=2)
+    assert found["endpoints"] == []
+    (left_out,) = found["excluded"]
+    assert left_out["message"]
+    assert left_out["reason"] in {code.value for code in Code}
 
 
 def test_media_and_names_are_no_words():
