@@ -11,7 +11,7 @@ from billing import pricing
 from billing.money import decimal_usd
 from billing.pricing import MissingRate, RateCard
 from billing.usage import UnitClass, Usage
-from routing import admission, planner, tokenizer
+from routing import admission, planner, side_plans, tokenizer
 from routing.admission import Terms
 from routing.catalogue import Endpoint, Model
 from routing.dialects.base import Demand, Inbound
@@ -91,7 +91,7 @@ async def estimate(
             else:
                 excluded.append(found)
         excluded += [
-            _excluded(endpoint, inbound, caller=caller, at=at)
+            _excluded(endpoint, caller=caller, at=at)
             for endpoint in model.endpoints
             if endpoint not in planned
         ]
@@ -108,8 +108,9 @@ def _planned(
     model: Model, inbound: Inbound, *, caller: Caller, at: dt.datetime
 ) -> tuple[Endpoint, ...]:
     """Return what the relay would try; nothing where it would refuse every endpoint."""
+    plan = side_plans.plan if inbound.surface in side_plans.SURFACES else planner.plan
     try:
-        return planner.plan(model, caller=caller, surface=inbound.surface, at=at)
+        return plan(model, caller=caller, surface=inbound.surface, at=at)
     except RelayError:
         return ()
 
@@ -119,7 +120,7 @@ def _judged(
 ) -> Offer | Exclusion:
     """Tell what an endpoint of the plan would ask, or why it cannot serve this request."""
     try:
-        composer.compose(endpoint)
+        composer.judge(endpoint)
         terms = admission.terms_of(composer.demand, (endpoint,), at)
         return _offer(endpoint, terms, prompt_tokens=prompt_tokens)
     except Untranslatable as refused:
@@ -132,19 +133,14 @@ def _judged(
     return Exclusion(endpoint=endpoint, reason=reason, message=message)
 
 
-def _excluded(
-    endpoint: Endpoint, inbound: Inbound, *, caller: Caller, at: dt.datetime
-) -> Exclusion:
-    surface = inbound.surface
+def _excluded(endpoint: Endpoint, *, caller: Caller, at: dt.datetime) -> Exclusion:
     if not (caller.may_use(endpoint.model_slug) and planner.is_open_to(caller, endpoint)):
         reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
-    elif not (surface.is_generation or endpoint.serves(surface)):
-        spoken = endpoint.channel.family.value
-        reason, message = Code.WRONG_PROTOCOL, f"It speaks {spoken}, which has no {surface.value}."
     elif not planner.is_priced(endpoint, at):
         reason, message = Code.UNPRICED, "It has no price yet."
     else:
-        reason, message = Code.NO_ENDPOINT, "It is not tried now."
+        spoken = endpoint.channel.family.value
+        reason, message = Code.WRONG_PROTOCOL, f"It speaks {spoken}, which has no such operation."
     return Exclusion(endpoint=endpoint, reason=reason, message=message)
 
 

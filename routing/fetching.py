@@ -53,7 +53,7 @@ _Linked = (Image, Audio, Video, Document)
 async def inline(request: Request, kinds: Iterable[type[Linked]]) -> Request:
     """Return the request with the content of its links inside. Raises: RelayError (400)."""
     wanted = tuple(kinds)
-    links = {part.url for part in _linked(request) if _is_wanted(part, wanted)}
+    links = links_of(request, wanted)
     if not links:
         return request
     if len(links) > LINKS_MAX:
@@ -70,6 +70,11 @@ async def inline(request: Request, kinds: Iterable[type[Linked]]) -> Request:
         for turn in request.turns
     )
     return msgspec.structs.replace(request, turns=turns)
+
+
+def links_of(request: Request, kinds: tuple[type[Linked], ...]) -> set[str]:
+    """Return the links of these kinds of content."""
+    return {part.url for part in _linked(request) if _is_wanted(part, kinds)}
 
 
 async def fetch(url: str) -> tuple[str, str]:

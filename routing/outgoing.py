@@ -104,14 +104,41 @@ class Composer:
             dropped=carried.dropped,
         )
 
+    def judge(self, endpoint: Endpoint) -> None:
+        """Refuse what this endpoint has no words for; nothing is fetched. Raises: Untranslatable.
+
+        What a link names is not known without fetching it: such a request passes.
+        """
+        surface = self.inbound.surface
+        speaks = endpoint.serves(surface)
+        if not speaks and surface in embeddings.SURFACES:
+            self._carried(endpoint)
+            return
+        if speaks and not self._is_rewritten():
+            return
+        wire = surface if speaks else endpoint.wire
+        try:
+            request = self._decoded(wire)
+            if not fetching.links_of(request, _unlinked(endpoint, wire)):
+                self._encoded(request, endpoint, wire)
+        except RelayError as error:
+            raise Untranslatable(error) from error
+
     async def _translated(self, endpoint: Endpoint, wire: Surface) -> Outgoing:
+        request = await fetching.inline(self._decoded(wire), _unlinked(endpoint, wire))
+        return self._encoded(request, endpoint, wire)
+
+    def _decoded(self, wire: Surface) -> Request:
         if wire not in VENDORS or self.inbound.surface not in CLIENTS:
             raise _WRONG_PROTOCOL
-        seal_key = _seal_key(self.account_id)
         if self._request is None:
+            seal_key = _seal_key(self.account_id)
             decoded = translator.decode_request(self.inbound, seal_key=seal_key)
             self._request = vault.restore(self.account_id, decoded)
-        request = await fetching.inline(self._request, _unlinked(endpoint, wire))
+        return self._request
+
+    def _encoded(self, request: Request, endpoint: Endpoint, wire: Surface) -> Outgoing:
+        seal_key = _seal_key(self.account_id)
         encoded = translator.encode_request(
             request,
             wire=wire,

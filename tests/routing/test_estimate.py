@@ -140,6 +140,17 @@ def test_another_wire_format_is_an_offer_unless_it_has_no_words_for_the_request(
     assert left_out["reason"] in {code.value for code in Code}
 
 
+def test_a_link_is_not_fetched(vendor):
+    install(channel("a", vendor="google", protocol="gemini", models=priced()))
+    image = {"type": "image_url", "image_url": {"url": f"{vendor.url}/a.png"}}
+    content = [{"type": "text", "text": TEXT}, image]
+    found = told(model="openai/m", messages=[{"role": "user", "content": content}])
+    assert len(found["endpoints"]) == 1
+    # What a link names may fill the window: the bound says so.
+    assert found["endpoints"][0]["prompt_tokens_max"] == 10_000
+    assert vendor.connections == 0
+
+
 def test_media_and_names_are_no_words():
     install(channel("a", models=priced()))
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4_000}}
