@@ -168,7 +168,7 @@ def _least(card: RateCard, prompt_tokens: int, service_tier: str) -> int:
         Usage(quantities={unit_class: prompt_tokens, **fees}, service_tier=service_tier)
         for unit_class in classes
     )
-    return min(pricing.cost(usage, card).price_nusd for usage in usages)
+    return min((pricing.cost(usage, card).price_nusd for usage in usages), default=0)
 
 
 def _over(offers: list[Offer]) -> dict[str, str] | None:

@@ -18,13 +18,16 @@ from routing.vendor_files import STATED, Abilities, Vendor
 
 IN_SERVICE = 0  # OpenRouter's EndpointStatus: what is listed here can be called
 _INPUTS: Mapping[str, tuple[UnitClass, ...]] = {
-    "text": (UnitClass.INPUT,),
-    "audio": (UnitClass.AUDIO_INPUT,),
+    "text": (UnitClass.INPUT, UnitClass.CHARACTERS, UnitClass.SEARCH_UNIT),
+    "audio": (UnitClass.AUDIO_INPUT, UnitClass.AUDIO_DURATION),
 }
 _OUTPUTS: Mapping[str, tuple[UnitClass, ...]] = {
     "text": (UnitClass.OUTPUT,),
     "image": (UnitClass.IMAGE, UnitClass.IMAGE_OUTPUT),
     "audio": (UnitClass.AUDIO_OUTPUT,),
+    "speech": (UnitClass.CHARACTERS,),
+    "transcription": (UnitClass.AUDIO_DURATION,),
+    "rerank": (UnitClass.SEARCH_UNIT,),
 }
 
 
@@ -50,8 +53,12 @@ class Sheet:
 
     @property
     def outputs(self) -> list[str]:
-        """What comes out; a model whose output has no price can only be asked for vectors."""
-        return _modalities(_OUTPUTS, self.cards) or ["embeddings"]
+        """What comes out; a model of which only input is paid for makes vectors.
+
+        What is free of charge tells nothing.
+        """
+        found = _modalities(_OUTPUTS, self.cards)
+        return found or (["embeddings"] if self.price(UnitClass.INPUT) else [])
 
     @property
     def parameters(self) -> list[str]:
@@ -105,7 +112,9 @@ class Sheet:
     def architecture(self) -> dict[str, Any]:
         """Return what goes in and comes out."""
         return {
-            "modality": f"{'+'.join(self.inputs)}->{'+'.join(self.outputs)}",
+            "modality": f"{'+'.join(self.inputs)}->{'+'.join(self.outputs)}"
+            if self.outputs
+            else None,
             "input_modalities": self.inputs,
             "output_modalities": self.outputs,
             "tokenizer": None,

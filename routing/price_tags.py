@@ -6,8 +6,14 @@ from typing import Any
 from billing.pricing import STANDARD, Rate, RateCard
 from billing.usage import Unit, UnitClass
 
-# nUSD are 10^-9; the price of one token is a millionth of the rate.
-_DECIMALS: Mapping[Unit, int] = {Unit.REQUEST: 9, Unit.THOUSAND: 12, Unit.MTOK: 15}
+# nUSD are 10^-9; the price of one token is a millionth of the rate. An hour stays whole.
+_DECIMALS: Mapping[Unit, int] = {
+    Unit.REQUEST: 9,
+    Unit.HOUR: 9,
+    Unit.THOUSAND: 12,
+    Unit.MTOK: 15,
+    Unit.MCHAR: 15,
+}
 # OpenRouter's words (its OpenAPI document, 2026-08); of several classes the first that is priced.
 _NAMES: Mapping[str, tuple[UnitClass, ...]] = {
     "prompt": (UnitClass.INPUT,),
@@ -23,8 +29,11 @@ _NAMES: Mapping[str, tuple[UnitClass, ...]] = {
     "input_cache_write": (UnitClass.CACHE_WRITE_5M, UnitClass.CACHE_WRITE),
     "input_cache_write_1h": (UnitClass.CACHE_WRITE_1H,),
     "input_audio_cache": (UnitClass.AUDIO_CACHE_READ,),
-    # Ours: OpenRouter's document has no word for an image that is billed by its tokens.
+    # Ours: OpenRouter's document has no word for these.
     "image_output_token": (UnitClass.IMAGE_OUTPUT,),
+    "character": (UnitClass.CHARACTERS,),
+    "audio_hour": (UnitClass.AUDIO_DURATION,),
+    "search_unit": (UnitClass.SEARCH_UNIT,),
 }
 
 

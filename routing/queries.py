@@ -24,6 +24,13 @@ _API_TYPES: Mapping[str, str] = {
     Surface.EMBEDDINGS: "embeddings",
     Surface.GEMINI_EMBED: "embeddings",
     Surface.GEMINI_BATCH_EMBED: "embeddings",
+    Surface.IMAGES: "image",
+    Surface.IMAGE_EDITS: "image",
+    Surface.IMAGE_VARIATIONS: "image",
+    Surface.SPEECH: "tts",
+    Surface.TRANSCRIPTIONS: "stt",
+    Surface.TRANSLATIONS: "stt",
+    Surface.RERANK: "rerank",
 }
 # What OpenRouter tells and nobody here keeps, or offers: the log holds no text from outside.
 _UNKNOWN = dict.fromkeys(

@@ -100,6 +100,22 @@ def test_a_sheet_tells_the_best_endpoint_and_lists_the_rest(catalogue):
     assert {item[name] for name in unknown} == {None}
 
 
+@pytest.mark.parametrize(("prices", "outputs"), [
+    ({"characters": "15"}, ["speech"]),
+    ({"audio_duration": "0.36"}, ["transcription"]),
+    ({"search_unit": "2"}, ["rerank"]),
+    ({"input": "5", "image": "40"}, ["image"]),
+    ({"input": "0.1"}, ["embeddings"]),
+    ({"input": "0"}, []),  # moderations: what is free tells nothing
+])  # fmt: skip
+def test_prices_tell_what_comes_out(prices, outputs):
+    install(channel("a", models=[{"name": "x", "prices": prices}]))
+    (sheet,) = model_list.reached(caller(), at=NOW)
+    assert sheet.item()["architecture"]["output_modalities"] == outputs
+    assert (sheet.item()["architecture"]["modality"] is None) == (not outputs)
+    assert "max_tokens" not in sheet.item()["supported_parameters"]
+
+
 def test_what_a_vendors_file_states_of_a_model_is_told_and_found():
     install(channel("a", models=[model("gpt-4.1", "1", "2"), model("other", "1", "2")]))
     assert names({"supported_parameters": "tools,max_tokens"}) == ["openai/gpt-4.1"]

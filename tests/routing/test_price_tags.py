@@ -44,6 +44,26 @@ def test_tells_the_price_of_one_token_one_search_one_request():
     }
 
 
+def test_tells_the_price_of_a_character_an_hour_of_sound_a_ranking():
+    told = price_tags.pricing(
+        card(
+            (UnitClass.CHARACTERS, Unit.MCHAR, 15_750_000_000, 0, "standard"),
+            (UnitClass.AUDIO_DURATION, Unit.HOUR, 378_000_000, 0, "standard"),
+            (UnitClass.SEARCH_UNIT, Unit.THOUSAND, 2_100_000_000, 0, "standard"),
+        )
+    )
+    assert told == {
+        "prompt": "0", "completion": "0", "discount": 0, "character": "0.00001575",
+        "audio_hour": "0.378", "search_unit": "0.0021",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_every_unit_has_a_price_of_one(unit):
+    told = price_tags.pricing(card((UnitClass.REQUEST, unit, 10**15, 0, "standard")))
+    assert Decimal(told["request"]) >= 1
+
+
 def test_what_has_no_price_is_left_out_but_for_what_every_reader_expects():
     told = price_tags.pricing(card(token(UnitClass.INPUT, 20_000_000)))
     assert told == {"prompt": "0.00000002", "completion": "0", "discount": 0}
