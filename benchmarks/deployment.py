@@ -48,7 +48,8 @@ def prepare(name: str, database_url: str, scratch: Path, upstream_port: int) -> 
         "protocol": "openai-chat",
         "base_url": f"http://127.0.0.1:{upstream_port}/v1",
         "api_key": "sk-emulated",
-        "models": ["gpt-4o-mini"],
+        # Responses are translated, so that they can be measured.
+        "models": [{"name": "gpt-4o-mini", "quirks": {"speaks_responses": False}}],
     }
     file = scratch / f"{name}.json"
     file.write_text(json.dumps({"channels": [channel]}))
@@ -83,6 +84,15 @@ def tree(pid: int) -> list[int]:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
             found += [int(child) for child in task.read_text().split()]
     return found
+
+
+def cpu_us(pid: int) -> int:
+    """Return the CPU time of a process and its children that live, user and system."""
+    ticks = 0
+    for child in tree(pid):
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return round(ticks * TICK_S * 1_000_000)
 
 
 def memory_kib(pid: int) -> int:

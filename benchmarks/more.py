@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +20,18 @@ MESSAGES = [
     {"role": "system", "content": "You are a helpful assistant."},
     {"role": "user", "content": "Tell me one surprising fact about bananas in one sentence."},
 ]
+TRANSLATED, CHUNKS = 256, 100
+ASK = MESSAGES[1]["content"]
+CLIENTS = {
+    "native": ("/v1/chat/completions", {"messages": MESSAGES, "max_tokens": CHUNKS}),
+    "openrouter": ("/api/v1/chat/completions", {"messages": MESSAGES, "max_tokens": CHUNKS}),
+    "responses": ("/v1/responses", {"input": ASK, "max_output_tokens": CHUNKS}),
+    "messages": ("/v1/messages", {"messages": [MESSAGES[1]], "max_tokens": CHUNKS}),
+    "gemini": (
+        "/v1beta/models/gpt-4o-mini:streamGenerateContent?alt=sse",
+        {"contents": [{"parts": [{"text": ASK}]}], "generationConfig": {"maxOutputTokens": CHUNKS}},
+    ),
+}
 BODY = {"model": "gpt-4o-mini", "messages": MESSAGES, "temperature": 0.7}
 
 
@@ -43,15 +56,21 @@ class Bench:
         command = [HOME / "upstream", str(self.upstream_port), str(GAP_MS), str(THINK_MS)]
         return subprocess.Popen(["taskset", "-c", "1", *command])
 
-    def load(self, *options: str, port: int | None = None, **extra: object) -> dict:
+    def load(
+        self, *options: str, port: int | None = None, body: dict | None = None, **extra: object
+    ) -> dict:
         """Run the load generator once and return its report."""
         command = ["taskset", "-c", "1", HOME / "load", "-p", str(port or self.port)]
         command += ["-H", f"Authorization: Bearer {self.key}"]
-        command += ["-b", json.dumps({**BODY, **extra}), *options]
+        command += ["-b", json.dumps({**(body or BODY), **extra}), *options]
         result = subprocess.run(
             [str(part) for part in command], capture_output=True, check=True, text=True
         )
         return json.loads(result.stdout)
+
+    def cpu_us(self) -> int:
+        """Return the CPU time that the gateway's processes have taken, in microseconds."""
+        return deployment.cpu_us(self.gateway.pid)
 
     def memory_kib(self) -> int:
         """Return what the gateway's processes hold."""
@@ -65,11 +84,12 @@ class Bench:
 
 
 def measure(database_url: str, scratch: Path, *, is_quick: bool) -> None:
-    """Print the three measurements."""
+    """Print the measurements."""
     bench = Bench(database_url, scratch)
     try:
         bench.load("-c", "32", "-d", "3", "-w", "0")
         latency(bench)
+        translated(bench, 2 if is_quick else 6)
         streams(bench, 500 if is_quick else STREAMS)
         drift(bench, 10_000 if is_quick else REQUESTS)
     finally:
@@ -87,6 +107,25 @@ def latency(bench: Bench) -> None:
         f"added p50 {added['p50'] / 1000:.2f} ms, p99 {added['p99'] / 1000:.2f} ms, "
         f"errors {through['errors']}"
     )
+
+
+def translated(bench: Bench, rounds: int) -> None:
+    """CPU for each chunk of streams from one vendor, in the protocol of each client."""
+    found: dict[str, list[float]] = {name: [] for name in CLIENTS}
+    for _ in range(rounds):  # interleaved, so that the machine's moods meet all alike
+        for name, (path, body) in CLIENTS.items():
+            before = bench.cpu_us()
+            told = bench.load(
+                "-s", "-u", path, "-c", str(TRANSLATED), "-n", str(TRANSLATED), "-w", "0",
+                "-d", "60", body={**body, "model": "gpt-4o-mini", "stream": True},
+            )  # fmt: skip
+            if told["errors"]:
+                raise SystemExit(f"{name}: {told['errors']} streams failed")
+            found[name].append((bench.cpu_us() - before) / (TRANSLATED * CHUNKS))
+    print(f"\n{TRANSLATED} streams of {CHUNKS} chunks from a vendor of chat completions, "
+          "CPU us for each chunk (requests included; PostgreSQL's not)")  # fmt: skip
+    for name, costs in found.items():
+        print(f"  {name:12} {statistics.median(costs):5.1f}")
 
 
 def streams(bench: Bench, count: int) -> None:

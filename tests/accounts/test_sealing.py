@@ -20,8 +20,10 @@ def test_a_text_of_one_purpose_opens_for_no_other():
 
 def test_an_altered_text_does_not_open():
     sealed = sealing.seal("secret", label=LABEL)
-    for place in range(len(sealed)):
-        wrong = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
+    for place, letter in enumerate(sealed):
+        # The upper bits change: the lower ones of the last letter say nothing.
+        other = "w" if letter in "ABCDEFGHIJKLMNOP" else "A"
+        wrong = sealed[:place] + other + sealed[place + 1 :]
         with pytest.raises(sealing.CannotOpen):
             sealing.unseal(wrong, label=LABEL)
     for wrong in ("", "1", "1.1", "1.1.", "plain text", sealed[:-4], sealed + "AAAA"):
