@@ -1,0 +1,295 @@
+"""Compare what was received with what was recorded; differences are told, exceptions named."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.conformance import folding, rules
+from tests.conformance.normal import (
+    CHAT,
+    GEMINI,
+    MESSAGES,
+    RESPONSES,
+    Answer,
+    Call,
+    Candidate,
+    Media,
+    Request,
+    Result,
+    Text,
+    Thought,
+    Turn,
+)
+
+SENTINEL = ("skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I")
+MEDIA_OUT = {CHAT: {"image", "audio"}, GEMINI: {"image", "audio"}, RESPONSES: {"image"},
+             MESSAGES: set()}  # fmt: skip
+
+
+@dataclasses.dataclass(kw_only=True)
+class Verdict:
+    """What was compared, what differed, and which exceptions were made."""
+
+    ran: set[str] = dataclasses.field(default_factory=set)
+    failures: list[str] = dataclasses.field(default_factory=list)
+    excused: set[str] = dataclasses.field(default_factory=set)
+
+    def same(self, aspect: str, got: Any, wanted: Any) -> bool:
+        self.ran.add(aspect)
+        if got == wanted:
+            return True
+        self.failures.append(f"{aspect}: wanted {wanted!r:.300}, got {got!r:.300}")
+        return False
+
+    def excuse(self, rule: str) -> None:
+        assert rule in rules.RULES, rule
+        self.excused.add(rule)
+
+
+def squash(text: str) -> str:
+    """Return the text without white space: joins may add some, nothing else."""
+    return "".join(text.split())
+
+
+def answers(
+    verdict: Verdict, *, got: Answer, told: Answer, dialect: str, vendor: str, protocol: str
+) -> None:
+    """Compare an answer in `dialect` with the one recorded in the vendor's `protocol`."""
+    if not verdict.same("choices", len(got.candidates), len(told.candidates)):
+        return
+    for ours, theirs in zip(got.candidates, told.candidates, strict=True):
+        _candidate(verdict, ours, theirs, dialect)
+    _usage(verdict, got, told, dialect=dialect, vendor=vendor, protocol=protocol)
+
+
+def _candidate(verdict: Verdict, got: Candidate, told: Candidate, dialect: str) -> None:
+    verdict.same("text", got.text, told.text)
+    verdict.same("refusal", squash(got.refusal), squash(told.refusal))
+    verdict.same("calls", _calls(got), _calls(told))
+    verdict.same("finish", got.finish, folding.finish(told, dialect))
+    verdict.same("reasoning", squash(got.reasoning), squash(told.reasoning))
+    if told.seals:
+        verdict.same("seals", _carried(got.seals, told.seals), [])
+    _citations(verdict, got, told, dialect)
+    if told.media and not {m.kind for m in told.media} <= MEDIA_OUT[dialect]:
+        verdict.excuse("media_out")
+    elif told.media or got.media:
+        verdict.same("media", _data(got.media), _data(told.media))
+    if told.logprobs and dialect == MESSAGES:
+        verdict.excuse("logprobs")
+    elif told.logprobs:
+        verdict.same("logprobs", got.logprobs, told.logprobs)
+
+
+def _calls(candidate: Candidate) -> list[tuple[str, Any]]:
+    return [(call.name, call.arguments) for call in candidate.calls]
+
+
+def _data(media: tuple[Media, ...]) -> list[tuple[str, str]]:
+    return [(m.kind, m.data) for m in media]
+
+
+def _carried(got: tuple[str, ...], told: tuple[str, ...]) -> list[str]:
+    """Return the seals that are neither there as they were nor in an envelope of ours."""
+    wrapped = [seal for seal in got if "br1." in seal or seal.startswith("YnIxL")]
+    missing = [seal for seal in told if seal not in got]
+    return [seal[:40] for seal in missing] if len(wrapped) < min(1, len(missing)) else []
+
+
+def _citations(verdict: Verdict, got: Candidate, told: Candidate, dialect: str) -> None:
+    if dialect == MESSAGES and told.citations:
+        verdict.excuse("citations_to_messages")
+        verdict.same("citations", got.citations, ())
+        return
+    if not told.citations and not got.citations:
+        return
+    verdict.same("citations", _addresses(got), _addresses(told))
+    spans = [c for c in told.citations if c.span]
+    if len(spans) < len(told.citations):
+        verdict.excuse("citations_without_span")
+    verdict.same("citations", _spans(got.citations, told.citations), _spans(spans))
+
+
+def _addresses(candidate: Candidate) -> set[str]:
+    return {citation.url for citation in candidate.citations}
+
+
+def _spans(found: Any, of: Any = ()) -> set[tuple[str, str]]:
+    wanted = {c.url for c in of if c.span} if of else None
+    return {(c.url, squash(c.span)) for c in found if c.span and (not wanted or c.url in wanted)}
+
+
+def _usage(
+    verdict: Verdict, got: Answer, told: Answer, *, dialect: str, vendor: str, protocol: str
+) -> None:
+    recorded = folding.classes(vendor, protocol, told.usage)
+    if not recorded:
+        verdict.excuse("usage_estimated")
+        return
+    wanted = folding.folded(recorded, dialect)
+    found = folding.told_usage(got, dialect)
+    if dialect == MESSAGES and "reasoning" in wanted and "reasoning" not in found:
+        verdict.excuse("usage_reasoning")
+        wanted["output"] = wanted.get("output", 0) + wanted.pop("reasoning")
+    verdict.same("usage", found, wanted)
+
+
+def canonical(request: Request) -> Request:
+    """Return the request with the default spelled one way: auto, parallel, no name."""
+    choice, told = request.choice, request.format
+    if choice is not None and choice.mode == "auto" and not choice.names:
+        choice = None
+    if told is not None and told.name == "response":
+        told = dataclasses.replace(told, name="")
+    if told is not None and told.strict is False:
+        told = dataclasses.replace(told, strict=None)
+    return dataclasses.replace(
+        request,
+        choice=choice,
+        format=told,
+        is_parallel=request.is_parallel or None if request.is_parallel is not False else False,
+        tools=tuple(
+            dataclasses.replace(tool, strict=tool.strict or None) for tool in request.tools
+        ),
+    )
+
+
+def requests(
+    verdict: Verdict, *, got: Request, wanted: Request, dialect: str, protocol: str
+) -> None:
+    """Compare the request that reached a vendor with what the client meant to ask."""
+    got, wanted = _plain(got, dialect, protocol), _plain(wanted, dialect, protocol)
+    verdict.same("asked.stream", got.is_stream, wanted.is_stream)
+    if wanted.system != got.system and squash("".join(got.system)) == squash(
+        "".join(wanted.system)
+    ):
+        verdict.excuse("system_joined")
+        verdict.ran.add("asked.system")
+    else:
+        verdict.same("asked.system", got.system, wanted.system)
+    _turns(verdict, got, wanted, protocol)
+    verdict.same("asked.tools", got.tools, wanted.tools)
+    verdict.same("asked.parallel", got.is_parallel, wanted.is_parallel)
+    verdict.same("asked.format", got.format, wanted.format)
+    verdict.same("asked.stop", got.stop, wanted.stop)
+    verdict.same("asked.searches", got.searches, wanted.searches)
+    verdict.same("asked.modalities", got.modalities, wanted.modalities)
+    verdict.same("asked.server_tools", got.server_tools, ())
+    _thinking(verdict, got, wanted, protocol)
+
+
+def _plain(request: Request, dialect: str, protocol: str) -> Request:
+    """Return the request without marks that this pair of dialects does not carry."""
+    request = canonical(request)
+    if {dialect, protocol} == {CHAT, RESPONSES}:
+        return request
+    told = request.format
+    if told is not None:
+        told = dataclasses.replace(told, name="", strict=None)
+    tools = request.tools
+    if GEMINI in (dialect, protocol) or RESPONSES in (dialect, protocol):
+        tools = tuple(dataclasses.replace(tool, strict=None) for tool in tools)
+    return dataclasses.replace(request, format=told, tools=tools)
+
+
+def _thinking(verdict: Verdict, got: Request, wanted: Request, protocol: str) -> None:
+    """Compare the wish for reasoning and what hangs on it: choice, sampling, limit."""
+    wished, found = wanted.reasoning, got.reasoning
+    is_on = found is not None and not found.is_off
+    if protocol == MESSAGES and wished and not wished.is_off and not is_on and _has_calls(wanted):
+        verdict.excuse("thinking_off")
+    elif wished is not None:
+        verdict.same("asked.reasoning", _is_on(found), _is_on(wished))
+        same = found and (found.effort, found.budget) == (wished.effort, wished.budget)
+        if not same:
+            verdict.excuse("reasoning_share")
+    else:
+        verdict.same("asked.reasoning", found is not None and is_on, False)
+    sampling, choice, limit = dict(wanted.sampling), wanted.choice, wanted.max_tokens
+    if protocol == MESSAGES and is_on:
+        for name in ("temperature", "top_k"):
+            if name in sampling and name not in got.sampling:
+                verdict.excuse("thinking_sampling")
+                del sampling[name]
+        if got.max_tokens and limit and got.max_tokens > limit:
+            verdict.excuse("max_tokens_raised")
+            limit = got.max_tokens
+    verdict.same("asked.sampling", got.sampling, sampling)
+    verdict.same("asked.choice", got.choice, choice)
+    verdict.same("asked.max_tokens", got.max_tokens, limit)
+
+
+def _is_on(told: Any) -> bool | None:
+    return None if told is None else not told.is_off
+
+
+def _has_calls(request: Request) -> bool:
+    return any(isinstance(part, Call) for part in request.parts())
+
+
+def _turns(verdict: Verdict, got: Request, wanted: Request, protocol: str) -> None:
+    verdict.same("asked.roles", [t.role for t in got.turns], [t.role for t in wanted.turns])
+    if verdict.failures and verdict.failures[-1].startswith("asked.roles"):
+        return
+    for ours, theirs in zip(got.turns, wanted.turns, strict=True):
+        _turn(verdict, ours, theirs)
+    for kind, aspect in KINDS.items():
+        if any(isinstance(part, kind) for part in wanted.parts()):
+            verdict.ran.add(aspect)
+    verdict.ran |= {f"asked.{p.kind}" for p in wanted.parts() if isinstance(p, Media)}
+
+
+KINDS = {Call: "asked.calls", Result: "asked.results"}
+
+
+def _turn(verdict: Verdict, got: Turn, wanted: Turn) -> None:
+    seals = [part.seal for part in wanted.parts if isinstance(part, Thought | Call) and part.seal]
+    found = [part.seal for part in got.parts if isinstance(part, Thought | Call) and part.seal]
+    strange = [seal for seal in found if seal not in seals]
+    if strange and all(seal.rstrip("=") in SENTINEL for seal in strange):
+        verdict.excuse("sentinel")
+        found = [seal for seal in found if seal in seals]
+    if seals or found:
+        verdict.same("asked.seals", found, seals)
+    ours, theirs = _said(got.parts), _said(wanted.parts)
+    if ours != theirs and _joined(ours) == _joined(theirs):
+        verdict.excuse("texts_joined")
+        verdict.ran.add("asked.turns")
+        return
+    verdict.same("asked.turns", ours, theirs)
+
+
+def _said(parts: tuple[Any, ...]) -> list[Any]:
+    """Return what the parts say, seals left out, in a form that compares."""
+    readers: dict[type, Callable[[Any], Any]] = {
+        Text: lambda part: part.text,
+        Call: lambda part: (part.id, part.name, part.arguments),
+        Media: lambda part: (part.kind, part.url or (part.mime, part.data)),
+        Result: lambda part: (part.id, part.is_error, _outcome(part)),
+    }
+    return [readers[type(part)](part) for part in parts if type(part) in readers]
+
+
+def _outcome(result: Result) -> list[Any]:
+    """Return a result's text by value, if it is JSON, and its media."""
+    text = "".join(part.text for part in result.parts if isinstance(part, Text))
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.strip()
+    while isinstance(value, dict) and len(value) == 1 and set(value) <= {"output", "result"}:
+        (value,) = value.values()
+    media = [part for part in result.parts if isinstance(part, Media)]
+    return [value, *_said(tuple(media))]
+
+
+def _joined(said: list[Any]) -> list[Any]:
+    """Return the list with neighboring texts as one, without white space."""
+    found: list[Any] = []
+    for part in said:
+        if isinstance(part, str) and found and isinstance(found[-1], str):
+            found[-1] += squash(part)
+        else:
+            found.append(squash(part) if isinstance(part, str) else part)
+    return found

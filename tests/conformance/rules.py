@@ -1,0 +1,25 @@
+"""The exceptions of the comparison: each has a name and its reason in the dialects' mapping."""
+
+RULES = {
+    "citations_to_messages": "2.1: without `encrypted_index` a citation cannot be replayed to"
+    " Anthropic, so its sources are dropped there",
+    "citations_without_span": "2.1: the vendor tells no offsets, so the address alone is compared",
+    "media_out": "1.7: no place for this medium in answers of the dialect",
+    "logprobs": "1.7: Anthropic has no log probabilities",
+    "usage_estimated": "2.4: the vendor told no usage, ours is estimated",
+    "usage_reasoning": "2.4: Anthropic's usage need not tell thinking apart from output",
+    "system_joined": "1.1: blocks of instructions may be joined with white space",
+    "texts_joined": "1.1: neighboring texts of one turn may be joined with white space",
+    "reasoning_share": "1.6: an effort stands for a share of the output limit, or for the nearest"
+    " effort below it",
+    "thinking_off": "2.2: without the seal of its history Anthropic's thinking goes off",
+    "thinking_sampling": "1.6: with Anthropic's thinking on, temperature and top_k are dropped",
+    "thinking_choice": "1.3: Anthropic's thinking excludes a forced tool",
+    "max_tokens_raised": "1.6: Anthropic's limit counts the thinking budget, too",
+    "sentinel": "2.2: Google's documented word for a signature that never existed",
+    "media_inlined": "1.2: an address that the vendor does not take is fetched and inlined",
+    "mime_of_address": "1.2: the media type of an address is the vendor's affair",
+    "strict_lost": "1.5: a strict mark is kept between Chat and Responses only",
+    "server_tool_finish": "2.3: a turn that paused for a server tool cannot be resumed",
+    "vendor_error": "4: the vendor's words about our account are not passed on",
+}

@@ -1,0 +1,18 @@
+"""Writers of requests: one module for each dialect, all from `normal.Request`."""
+
+from typing import Any
+
+from tests.conformance.normal import CHAT, GEMINI, MESSAGES, RESPONSES, Request
+from tests.conformance.writers import chat, gemini, messages, responses
+
+WRITERS = {
+    CHAT: chat.write,
+    RESPONSES: responses.write,
+    MESSAGES: messages.write,
+    GEMINI: gemini.write,
+}
+
+
+def write(dialect: str, request: Request, *, vendor: str) -> dict[str, Any]:
+    """Return the body that a client of `dialect` sends; `vendor` made the seals in it."""
+    return WRITERS[dialect](request, vendor=vendor)
