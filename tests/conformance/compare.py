@@ -23,6 +23,7 @@ from tests.conformance.normal import (
 )
 
 SENTINEL = ("skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I")
+MIMES = {"audio/mpeg": "audio/mp3", "audio/x-wav": "audio/wav"}  # one medium, two names
 MEDIA_OUT = {CHAT: {"image", "audio"}, GEMINI: {"image", "audio"}, RESPONSES: {"image"},
              MESSAGES: set()}  # fmt: skip
 
@@ -59,11 +60,13 @@ def answers(
     if not verdict.same("choices", len(got.candidates), len(told.candidates)):
         return
     for ours, theirs in zip(got.candidates, told.candidates, strict=True):
-        _candidate(verdict, ours, theirs, dialect)
+        _candidate(verdict, ours, theirs, dialect, is_native=dialect == protocol)
     _usage(verdict, got, told, dialect=dialect, vendor=vendor, protocol=protocol)
 
 
-def _candidate(verdict: Verdict, got: Candidate, told: Candidate, dialect: str) -> None:
+def _candidate(
+    verdict: Verdict, got: Candidate, told: Candidate, dialect: str, *, is_native: bool
+) -> None:
     verdict.same("text", got.text, told.text)
     verdict.same("refusal", squash(got.refusal), squash(told.refusal))
     verdict.same("calls", _calls(got), _calls(told))
@@ -71,7 +74,11 @@ def _candidate(verdict: Verdict, got: Candidate, told: Candidate, dialect: str) 
     verdict.same("reasoning", squash(got.reasoning), squash(told.reasoning))
     if told.seals:
         verdict.same("seals", _carried(got.seals, told.seals), [])
-    _citations(verdict, got, told, dialect)
+    if dialect == MESSAGES and told.citations and not is_native:
+        verdict.excuse("citations_to_messages")
+        verdict.same("citations", got.citations, ())
+    elif told.citations or got.citations:
+        _citations(verdict, got, told)
     if told.media and not {m.kind for m in told.media} <= MEDIA_OUT[dialect]:
         verdict.excuse("media_out")
     elif told.media or got.media:
@@ -97,13 +104,7 @@ def _carried(got: tuple[str, ...], told: tuple[str, ...]) -> list[str]:
     return [seal[:40] for seal in missing] if len(wrapped) < min(1, len(missing)) else []
 
 
-def _citations(verdict: Verdict, got: Candidate, told: Candidate, dialect: str) -> None:
-    if dialect == MESSAGES and told.citations:
-        verdict.excuse("citations_to_messages")
-        verdict.same("citations", got.citations, ())
-        return
-    if not told.citations and not got.citations:
-        return
+def _citations(verdict: Verdict, got: Candidate, told: Candidate) -> None:
     verdict.same("citations", _addresses(got), _addresses(told))
     spans = [c for c in told.citations if c.span]
     if len(spans) < len(told.citations):
@@ -128,7 +129,8 @@ def _usage(
         verdict.excuse("usage_estimated")
         return
     wanted = folding.folded(recorded, dialect)
-    found = folding.told_usage(got, dialect)
+    speaker = vendor if dialect == protocol else "generic"
+    found = folding.folded(folding.classes(speaker, dialect, got.usage), dialect)
     if dialect == MESSAGES and "reasoning" in wanted and "reasoning" not in found:
         verdict.excuse("usage_reasoning")
         wanted["output"] = wanted.get("output", 0) + wanted.pop("reasoning")
@@ -148,7 +150,7 @@ def canonical(request: Request) -> Request:
         request,
         choice=choice,
         format=told,
-        is_parallel=request.is_parallel or None if request.is_parallel is not False else False,
+        is_parallel=False if request.is_parallel is False else None,
         tools=tuple(
             dataclasses.replace(tool, strict=tool.strict or None) for tool in request.tools
         ),
@@ -265,7 +267,7 @@ def _said(parts: tuple[Any, ...]) -> list[Any]:
     readers: dict[type, Callable[[Any], Any]] = {
         Text: lambda part: part.text,
         Call: lambda part: (part.id, part.name, part.arguments),
-        Media: lambda part: (part.kind, part.url or (part.mime, part.data)),
+        Media: lambda part: (part.kind, part.url or (MIMES.get(part.mime, part.mime), part.data)),
         Result: lambda part: (part.id, part.is_error, _outcome(part)),
     }
     return [readers[type(part)](part) for part in parts if type(part) in readers]

@@ -28,6 +28,7 @@ OMISSIONS = {
     "history_reasoning": "foreign reasoning of earlier turns is no part of this dialect's history",
     "server_items": "traces of tools that a vendor ran are native only",
     "media": "no part for this kind of media, or not by its address",
+    "document_type": "one type for all documents of text",
     "media_in_result": "a tool message holds text only",
     "error_result": "no mark of an error on a result",
     "mid_system": "no instructions amid the turns: a user says them",
@@ -65,6 +66,7 @@ MEDIA = {
     MESSAGES: {"image", "document"},
     GEMINI: {"image", "audio", "video", "document"},
 }
+IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # of all but Gemini (1.2)
 SEALS = {MESSAGES: "anthropic-claude-v1", RESPONSES: "openai-responses-v1",
          GEMINI: "google-gemini-v1"}  # fmt: skip
 # Share of the output limit that an effort means, in percent (dialects, 1.6).
@@ -104,12 +106,20 @@ class Restriction:
             return self._without("server_items")
         if isinstance(part, Thought):
             return part if self._keeps(part.seal) else self._without("history_reasoning")
-        if isinstance(part, Media) and not self._takes(part):
-            return self._without("media")
+        if isinstance(part, Media):
+            return self._document(part) if self._takes(part) else self._without("media")
         if isinstance(part, Call) and part.seal and not self._keeps(part.seal):
             self._without("history_reasoning")
             return dataclasses.replace(part, seal="")
         return self._result(part) if isinstance(part, Result) else part
+
+    def _document(self, media: Media) -> Media:
+        """Anthropic takes text of any kind, and calls it plain."""
+        is_text = media.kind == "document" and media.mime.startswith("text/")
+        if self.dialect != MESSAGES or not is_text or media.mime == "text/plain":
+            return media
+        self._without("document_type")
+        return dataclasses.replace(media, mime="text/plain")
 
     def _keeps(self, seal: str) -> bool:
         """Chat alone has a field for every vendor's seal."""
@@ -118,7 +128,9 @@ class Restriction:
     def _takes(self, media: Media) -> bool:
         if media.kind not in MEDIA[self.dialect]:
             return False
-        if self.dialect == CHAT and media.kind == "document":
+        if media.kind == "image" and media.mime and self.dialect != GEMINI:
+            return media.mime in IMAGES
+        if self.dialect == CHAT and media.kind != "image":
             return not media.url
         return True
 
@@ -137,7 +149,7 @@ class Restriction:
     def _fits(self, media: Media) -> bool:
         if self.dialect == GEMINI and media.url:
             return False
-        return self.dialect != CHAT and media.kind in MEDIA[self.dialect]
+        return self.dialect != CHAT and self._takes(media)
 
     def _tools(self, request: Request) -> Request:
         tools, choice, parallel = request.tools, request.choice, request.is_parallel

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conformance.normal import CHAT, GEMINI, MESSAGES, RESPONSES, Answer, Candidate
+from tests.conformance.normal import CHAT, GEMINI, MESSAGES, RESPONSES, Candidate
 from tests.e2e import bill
 
 # Dialects, 2.4 Encode: classes that a dialect's usage does not tell apart.
@@ -59,7 +59,3 @@ def folded(found: dict[str, int], dialect: str) -> dict[str, int]:
         told = FOLDS[dialect].get(name, name)
         result[told] = result.get(told, 0) + count
     return {name: count for name, count in result.items() if count}
-
-
-def told_usage(answer: Answer, dialect: str) -> dict[str, int]:
-    return folded(classes("generic", dialect, answer.usage), dialect)

@@ -6,6 +6,8 @@ RULES = {
     "citations_without_span": "2.1: the vendor tells no offsets, so the address alone is compared",
     "media_out": "1.7: no place for this medium in answers of the dialect",
     "logprobs": "1.7: Anthropic has no log probabilities",
+    "bill_of_tool": "1.7: the image is an item of a server tool, which no other dialect asks for"
+    " and which the prices of the suite do not name",
     "usage_estimated": "2.4: the vendor told no usage, ours is estimated",
     "usage_reasoning": "2.4: Anthropic's usage need not tell thinking apart from output",
     "system_joined": "1.1: blocks of instructions may be joined with white space",

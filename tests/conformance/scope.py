@@ -11,7 +11,7 @@ from tests.conformance.normal import DIALECTS, MESSAGES, RESPONSES, Answer, Opaq
 from tests.routing.dialects import recordings
 
 EXCLUSIONS = {
-    "vendor_handle": "names a thing stored at the vendor, which every dialect refuses natively, too",
+    "vendor_handle": "names a thing stored at the vendor, which is refused natively, too",
     "malformed": "a request that its own dialect cannot read (the vendor answered 400)",
     "orphaned_result": "a result whose call only the vendor's own server tool made",
     "no_turns": "nothing is left once the vendor's own traces are taken out",
@@ -107,9 +107,9 @@ def pairs() -> Iterator[tuple[Case, str, str]]:
     for case in cases():
         for dialect in DIALECTS:
             if dialect != case.protocol:
-                yield case, dialect, _pair_reason(case, dialect)
+                yield case, dialect, pair_reason(case, dialect)
 
 
-def _pair_reason(case: Case, dialect: str) -> str:
+def pair_reason(case: Case, dialect: str) -> str:
     several = len(case.answer.candidates) > 1 or case.asked.sampling.get("n", 1) > 1
     return "n_choices" if several and dialect in (RESPONSES, MESSAGES) else ""

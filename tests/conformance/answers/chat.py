@@ -1,5 +1,6 @@
 """Read an answer of OpenAI Chat Completions, whole or streamed."""
 
+import dataclasses
 from typing import Any
 
 from tests.conformance.answers.common import arguments, failed
@@ -31,6 +32,8 @@ def read(documents: list[Any]) -> Answer:
         for choice in document.get("choices") or []:
             choices.setdefault(choice.get("index") or 0, _Choice()).take(choice)
     found = [choices[index].candidate(searches) for index in sorted(choices)]
+    if error is not None:
+        found = [dataclasses.replace(candidate, finish="error") for candidate in found]
     return Answer(
         candidates=tuple(found) or (Candidate(finish="error" if error else "stop"),),
         usage=usage,

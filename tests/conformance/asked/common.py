@@ -19,6 +19,8 @@ def data_url(kind: str, url: str, name: str = "") -> Media:
         return Media(kind=kind, url=url, name=name)
     head, _, data = url.partition(",")
     mime = head.removeprefix("data:").partition(";")[0]
+    family = mime.partition("/")[0]
+    kind = family if family in ("image", "audio", "video") else kind
     return Media(kind=kind, mime=mime, data=data.rstrip("="), name=name)
 
 

@@ -64,7 +64,7 @@ def _thinking(told: Reasoning) -> dict[str, Any]:
     if told.is_off:
         found["thinkingBudget"] = 0
     elif told.effort:
-        found["thinkingLevel"] = told.effort.upper()
+        found["thinkingLevel"] = {"max": "XHIGH"}.get(told.effort, told.effort.upper())
     elif told.budget is not None:
         found["thinkingBudget"] = told.budget
     return found

@@ -1,0 +1,52 @@
+"""Every recorded exchange in every foreign dialect, through a real gateway."""
+
+import collections
+
+import pytest
+
+from tests.conformance import matrix, page, replay, shortfalls
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = replay.Site(tmp_path_factory.mktemp("conformance"))
+    try:
+        yield site.start()
+    finally:
+        site.stop()
+
+
+@pytest.fixture(scope="module")
+def outcomes(site):
+    return replay.run(site)
+
+
+def test_every_case_passes_or_is_listed(site, outcomes, capsys):
+    states = collections.Counter(outcome.state for outcome in outcomes)
+    with capsys.disabled():
+        print(f"\nconformance: {dict(states)}")  # noqa: T201
+        print("\n".join(matrix.lines(outcomes)))  # noqa: T201
+    assert shortfalls.unknown(outcomes) == []
+    site.gateway.manage("audit_ledger")
+
+
+def test_no_listed_case_passes(outcomes):
+    assert shortfalls.mended(outcomes) == []
+
+
+def test_few_cases_are_listed(outcomes):
+    pairs = {outcome.key for outcome in outcomes if not outcome.excluded}
+    assert len(shortfalls.SHORTFALLS) <= shortfalls.SHARE_MAX * len(pairs)
+
+
+def test_the_page_is_current(outcomes):
+    """`python -m tests.conformance.report` writes it."""
+    assert page.PAGE.read_text() == page.text(outcomes)
+
+
+def test_the_suite_finds_no_fault_with_native_answers(site):
+    """The clients' own requests, natively: what fails here is a fault of the suite."""
+    outcomes = replay.run(site, native=True)
+    assert shortfalls.unknown(outcomes) == []
