@@ -33,11 +33,11 @@ def ask(case: Case, dialect: str, *, key: str, as_array: bool = False) -> Ask:
         path = f"/v1beta/models/{case.name}:{operation}{query}"
     else:
         path, body = PATHS[dialect], {"model": case.name, **body}
-    return Ask(dialect=dialect, path=path, headers=_headers(dialect, key), body=body,
+    return Ask(dialect=dialect, path=path, headers=credentials(dialect, key), body=body,
                meaning=meaning, omitted=frozenset(omitted))  # fmt: skip
 
 
-def _headers(dialect: str, key: str) -> dict[str, str]:
+def credentials(dialect: str, key: str) -> dict[str, str]:
     """Return the credentials as the dialect's own SDK sends them."""
     told = {
         CHAT: {"authorization": f"Bearer {key}"},

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tests.conformance.asked import common
+from tests.conformance.asked import spelling
 from tests.conformance.normal import (
     CHAT,
     GEMINI,
@@ -99,7 +99,7 @@ class Restriction:
                 role = "user"
             parts = [kept for part in turn.parts if (kept := self._part(part)) is not None]
             turns.append((role, parts))
-        return dataclasses.replace(request, turns=common.turns_of(turns))
+        return dataclasses.replace(request, turns=spelling.turns_of(turns))
 
     def _part(self, part: Any) -> Any:
         if isinstance(part, Opaque):

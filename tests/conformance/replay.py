@@ -1,8 +1,11 @@
 """Send every case in every foreign dialect through a real gateway; judge answer, request, bill."""
 
 import asyncio
+import contextlib
 import dataclasses
+import http.client
 import json
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,16 @@ class Site:
         )
         self.key = made.stdout.split()[-1]
         return self
+
+    def ask(self, dialect: str, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
+        """Send one request as a client of this dialect; return status and body."""
+        url = urllib.parse.urlsplit(self.gateway.url)
+        connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=60)
+        with contextlib.closing(connection):
+            headers = clients.credentials(dialect, self.key)
+            connection.request("POST", path, json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def stop(self) -> None:
         if self.gateway.process is not None and self.gateway.process.poll() is None:

@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from tests.conformance import matrix, page, replay, shortfalls
+from tests.conformance import echo, errors, matrix, page, refused, replay, scope, shortfalls
 
 pytestmark = pytest.mark.process
 
@@ -46,7 +46,25 @@ def test_the_page_is_current(outcomes):
     assert page.PAGE.read_text() == page.text(outcomes)
 
 
+def test_seals_come_back_to_the_vendor_that_made_them(site):
+    outcomes = echo.run(site)
+    assert len(outcomes) > 150
+    assert shortfalls.unknown(outcomes) == []
+
+
+@pytest.mark.parametrize(("case", "vendor"), refused.pairs(), ids=lambda x: getattr(x, "name", x))
+def test_what_a_vendor_cannot_say_is_refused_before_it_is_sent(site, case, vendor):
+    model = next(one.name for one in scope.cases() if one.protocol == vendor)
+    site.vendor.forget()
+    path, body = case.path(model), case.body_for(model)
+    status, told = site.ask(case.dialect, path, body)
+    assert status == 400, told
+    assert errors.faults(case.dialect, status=status, body=told, vendor_body="") == []
+    assert case.field in told.decode()
+    assert site.vendor.exchanges == []
+
+
 def test_the_suite_finds_no_fault_with_native_answers(site):
     """The clients' own requests, natively: what fails here is a fault of the suite."""
-    outcomes = replay.run(site, native=True)
+    outcomes = [*replay.run(site, native=True), *echo.run(site, native=True)]
     assert shortfalls.unknown(outcomes) == []

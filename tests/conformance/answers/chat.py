@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from tests.conformance.answers.common import arguments, failed
+from tests.conformance.answers.envelopes import arguments, failed
 from tests.conformance.normal import Answer, Call, Candidate, Citation, Media
 
 FINISH = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conformance.answers.common import arguments, failed
+from tests.conformance.answers.envelopes import arguments, failed
 from tests.conformance.normal import Answer, Call, Candidate, Citation, Media
 
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conformance.asked import common
+from tests.conformance.asked import spelling
 from tests.conformance.normal import (
     Call,
     Choice,
@@ -42,13 +42,13 @@ def read(body: dict[str, Any]) -> Request:
     tools = body.get("tools") or []
     return Request(
         system=tuple(system),
-        turns=common.turns_of(turns),
+        turns=spelling.turns_of(turns),
         tools=tuple(_tool(tool["function"]) for tool in tools if "function" in tool),
         choice=_choice(body.get("tool_choice")),
         is_parallel=body.get("parallel_tool_calls"),
         format=_format(body.get("response_format")),
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-        sampling={k: v for k, v in common.sampling(body, SAMPLING).items() if (k, v) != ("n", 1)},
+        sampling={k: v for k, v in spelling.sampling(body, SAMPLING).items() if (k, v) != ("n", 1)},
         stop=_stop(body.get("stop")),
         reasoning=_reasoning(body),
         is_stream=bool(body.get("stream")),
@@ -72,15 +72,15 @@ def _part(told: dict[str, Any]) -> Any:  # noqa: PLR0911 - one line for each kin
             return Text(text=told["text"]) if told["text"] else None
         case "image_url":
             where = told["image_url"]
-            return common.data_url("image", where if isinstance(where, str) else where["url"])
+            return spelling.data_url("image", where if isinstance(where, str) else where["url"])
         case "input_audio":
             sound = told["input_audio"]
-            return Media(kind="audio", mime=common.EXTENSIONS[sound["format"]],
+            return Media(kind="audio", mime=spelling.EXTENSIONS[sound["format"]],
                          data=sound["data"].rstrip("="))  # fmt: skip
         case "document_url":
-            return common.data_url("document", told["document_url"])
+            return spelling.data_url("document", told["document_url"])
         case "file" if "file_data" in told["file"]:
-            return common.data_url("document", told["file"]["file_data"])
+            return spelling.data_url("document", told["file"]["file_data"])
         case "thinking":
             return Thought(text="".join(row["text"] for row in told["thinking"]))
         case "refusal":
@@ -107,7 +107,7 @@ def _calls(message: dict[str, Any]) -> list[Call]:
         Call(
             id=call.get("id") or "",
             name=call["function"]["name"],
-            arguments=common.arguments(call["function"].get("arguments")),
+            arguments=spelling.arguments(call["function"].get("arguments")),
         )
         for call in message.get("tool_calls") or []
     ]
@@ -117,7 +117,7 @@ def _tool(function: dict[str, Any]) -> Tool:
     return Tool(
         name=function["name"],
         description=function.get("description") or "",
-        schema=common.tool_schema(function.get("parameters")),
+        schema=spelling.tool_schema(function.get("parameters")),
         strict=function.get("strict"),
     )
 
@@ -138,7 +138,7 @@ def _format(told: dict[str, Any] | None) -> Format | None:
     if not told or told["type"] == "text":
         return None
     inner = told.get("json_schema") or {}
-    return common.format_of(inner.get("schema"), name=inner.get("name") or "",
+    return spelling.format_of(inner.get("schema"), name=inner.get("name") or "",
                             strict=inner.get("strict"))  # fmt: skip
 
 

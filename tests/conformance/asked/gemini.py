@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tests.conformance.asked import common
+from tests.conformance.asked import spelling
 from tests.conformance.normal import (
     Call,
     Choice,
@@ -51,10 +51,10 @@ def read(told: dict[str, Any], *, is_stream: bool = False) -> Request:
         for c in body["contents"]
     ]
     instructions = (body.get("systemInstruction") or {}).get("parts") or []
-    sampling = common.sampling(config, SAMPLING)
+    sampling = spelling.sampling(config, SAMPLING)
     return Request(
         system=tuple(part["text"] for part in instructions if part.get("text")),
-        turns=common.turns_of(turns),
+        turns=spelling.turns_of(turns),
         tools=tuple(map(_tool, declared)),
         choice=_choice((body.get("toolConfig") or {}).get("functionCallingConfig")),
         format=_format(config),
@@ -80,7 +80,7 @@ def _parts(told: list[dict[str, Any]]) -> list[Any]:
     for part in told:
         read = _part(part)
         found += [read] if read is not None else []
-        if isinstance(read, Text | Media) and part.get("thoughtSignature"):
+        if isinstance(read, Text | Media | Opaque) and part.get("thoughtSignature"):
             found.append(Thought(seal=part["thoughtSignature"]))
     return found
 
@@ -109,7 +109,7 @@ def _part(told: dict[str, Any]) -> Any:  # noqa: PLR0911 - one line for each kin
 
 
 def _result(response: dict[str, Any]) -> Result:
-    text, is_error = common.result_object(response.get("response"))
+    text, is_error = spelling.result_object(response.get("response"))
     rest = _parts(response.get("parts") or [])
     return Result(id=response.get("id") or "", name=response["name"],
                   parts=(Text(text=text), *rest), is_error=is_error)  # fmt: skip
@@ -132,7 +132,7 @@ def _tool(declared: dict[str, Any]) -> Tool:
     return Tool(
         name=declared["name"],
         description=declared.get("description") or "",
-        schema=common.tool_schema(told),
+        schema=spelling.tool_schema(told),
     )
 
 
@@ -147,7 +147,7 @@ def _format(config: dict[str, Any]) -> Format | None:
     told = config.get("responseJsonSchema") or config.get("responseSchema")
     if told is None and config.get("responseMimeType") != "application/json":
         return None
-    return common.format_of(told)
+    return spelling.format_of(told)
 
 
 def _reasoning(told: dict[str, Any]) -> Reasoning | None:

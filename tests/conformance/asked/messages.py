@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from tests.conformance.asked import common
+from tests.conformance.asked import spelling
 from tests.conformance.normal import (
     Call,
     Choice,
@@ -28,13 +28,13 @@ def read(body: dict[str, Any]) -> Request:
     serial = choice.get("disable_parallel_tool_use")
     return Request(
         system=tuple(part.text for part in _content(body.get("system"))),
-        turns=common.turns_of([(m["role"], _content(m["content"])) for m in body["messages"]]),
+        turns=spelling.turns_of([(m["role"], _content(m["content"])) for m in body["messages"]]),
         tools=tuple(_tool(tool) for tool in tools if tool.get("type", "custom") == "custom"),
         choice=_choice(choice),
         is_parallel=None if serial is None else not serial,
         format=_format(body),
         max_tokens=body.get("max_tokens"),
-        sampling=common.sampling(body, {k: k for k in ("temperature", "top_p", "top_k")}),
+        sampling=spelling.sampling(body, {k: k for k in ("temperature", "top_p", "top_k")}),
         stop=tuple(body.get("stop_sequences") or ()),
         reasoning=_reasoning(body),
         is_stream=bool(body.get("stream")),
@@ -98,7 +98,7 @@ def _tool(tool: dict[str, Any]) -> Tool:
     return Tool(
         name=tool["name"],
         description=tool.get("description") or "",
-        schema=common.tool_schema(tool.get("input_schema")),
+        schema=spelling.tool_schema(tool.get("input_schema")),
         strict=tool.get("strict"),
     )
 
@@ -112,7 +112,7 @@ def _choice(told: dict[str, Any]) -> Choice | None:
 
 def _format(body: dict[str, Any]) -> Format | None:
     told = (body.get("output_config") or {}).get("format") or body.get("output_format")
-    return common.format_of(told["schema"]) if told else None
+    return spelling.format_of(told["schema"]) if told else None
 
 
 def _reasoning(body: dict[str, Any]) -> Reasoning | None:

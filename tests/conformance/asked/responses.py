@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conformance.asked import common
+from tests.conformance.asked import spelling
 from tests.conformance.normal import (
     Call,
     Choice,
@@ -33,13 +33,13 @@ def read(body: dict[str, Any]) -> Request:
     tools = body.get("tools") or []
     return Request(
         system=tuple(system),
-        turns=common.turns_of(turns),
+        turns=spelling.turns_of(turns),
         tools=tuple(_tool(tool) for tool in tools if tool["type"] == "function"),
         choice=_choice(body.get("tool_choice")),
         is_parallel=body.get("parallel_tool_calls"),
         format=_format((body.get("text") or {}).get("format")),
         max_tokens=body.get("max_output_tokens"),
-        sampling=common.sampling(body, {"temperature": "temperature", "top_p": "top_p"}),
+        sampling=spelling.sampling(body, {"temperature": "temperature", "top_p": "top_p"}),
         reasoning=_reasoning(body.get("reasoning") or {}),
         is_stream=bool(body.get("stream")),
         searches=any(_is_plain_search(tool) for tool in tools),
@@ -62,7 +62,7 @@ def _item(item: dict[str, Any]) -> tuple[str, list[Any]]:
             return role, _content(item["content"])
         case "function_call":
             call = Call(id=item["call_id"], name=item["name"],
-                        arguments=common.arguments(item.get("arguments")))  # fmt: skip
+                        arguments=spelling.arguments(item.get("arguments")))  # fmt: skip
             return "assistant", [call]
         case "function_call_output":
             parts = tuple(_content(item["output"]))
@@ -91,9 +91,9 @@ def _part(told: dict[str, Any]) -> Any:
         case "refusal":
             return Text(text=told["refusal"])
         case "input_image" if told.get("image_url"):
-            return common.data_url("image", told["image_url"])
+            return spelling.data_url("image", told["image_url"])
         case "input_file" if told.get("file_data"):
-            return common.data_url("document", told["file_data"])
+            return spelling.data_url("document", told["file_data"])
         case "input_file" if told.get("file_url"):
             return Media(kind="document", url=told["file_url"])
     return Opaque(kind=told["type"])
@@ -103,7 +103,7 @@ def _tool(tool: dict[str, Any]) -> Tool:
     return Tool(
         name=tool["name"],
         description=tool.get("description") or "",
-        schema=common.tool_schema(tool.get("parameters")),
+        schema=spelling.tool_schema(tool.get("parameters")),
         strict=tool.get("strict"),
     )
 
@@ -124,7 +124,7 @@ def _choice(told: Any) -> Choice | None:
 def _format(told: dict[str, Any] | None) -> Format | None:
     if not told or told["type"] == "text":
         return None
-    return common.format_of(told.get("schema"), name=told.get("name") or "",
+    return spelling.format_of(told.get("schema"), name=told.get("name") or "",
                             strict=told.get("strict"))  # fmt: skip
 
 

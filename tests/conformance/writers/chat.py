@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.conformance.express import SEALS
 from tests.conformance.normal import Call, Choice, Media, Request, Result, Text, Thought, Tool, Turn
-from tests.conformance.writers import common
+from tests.conformance.writers import encoding
 
 
 def write(request: Request, *, vendor: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _rest(request: Request) -> dict[str, Any]:
 
 def _messages(turn: Turn, seals: str) -> list[dict[str, Any]]:
     found = [
-        {"role": "tool", "tool_call_id": part.id, "content": common.text_of(part)}
+        {"role": "tool", "tool_call_id": part.id, "content": encoding.text_of(part)}
         for part in turn.parts
         if isinstance(part, Result)
     ]
@@ -61,7 +61,7 @@ def _messages(turn: Turn, seals: str) -> list[dict[str, Any]]:
     if calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function",
-             "function": {"name": call.name, "arguments": common.compact(call.arguments)}}
+             "function": {"name": call.name, "arguments": encoding.compact(call.arguments)}}
             for call in calls
         ]  # fmt: skip
     if details:
@@ -81,11 +81,11 @@ def _part(part: Any) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
     if part.kind == "image":
-        return {"type": "image_url", "image_url": {"url": common.address(part)}}
+        return {"type": "image_url", "image_url": {"url": encoding.address(part)}}
     if part.kind == "audio":
-        sound = {"data": common.encoded(part), "format": common.FORMATS[part.mime]}
+        sound = {"data": encoding.encoded(part), "format": encoding.FORMATS[part.mime]}
         return {"type": "input_audio", "input_audio": sound}
-    file = {"file_data": common.address(part), "filename": part.name or "document.pdf"}
+    file = {"file_data": encoding.address(part), "filename": part.name or "document.pdf"}
     return {"type": "file", "file": file}
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.conformance.answers.common import arguments
+from tests.conformance.answers.envelopes import arguments
 from tests.conformance.normal import Call, Media, Reasoning, Request, Result, Text, Tool
-from tests.conformance.writers import common
+from tests.conformance.writers import encoding
 
 SAMPLING = {
     "temperature": "temperature", "top_p": "topP", "top_k": "topK", "seed": "seed",
@@ -85,7 +85,7 @@ def _part(part: Any) -> dict[str, Any]:
 
 
 def _response(result: Result) -> dict[str, Any]:
-    text = common.text_of(result)
+    text = encoding.text_of(result)
     if result.is_error:
         return {"error": text}
     found = arguments(text) if text.strip() else {"_raw": text}
@@ -94,8 +94,8 @@ def _response(result: Result) -> dict[str, Any]:
 
 def _media(media: Media) -> dict[str, Any]:
     if media.url:
-        return {"fileData": {"mimeType": common.mime_of(media), "fileUri": media.url}}
-    return {"inlineData": {"mimeType": media.mime, "data": common.encoded(media)}}
+        return {"fileData": {"mimeType": encoding.mime_of(media), "fileUri": media.url}}
+    return {"inlineData": {"mimeType": media.mime, "data": encoding.encoded(media)}}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

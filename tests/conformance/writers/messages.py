@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.conformance.normal import Call, Media, Reasoning, Request, Result, Text, Tool
-from tests.conformance.writers import common
+from tests.conformance.writers import encoding
 
 
 def write(request: Request, *, vendor: str) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def _source(media: Media) -> dict[str, Any]:
     if media.url:
         return {"type": "url", "url": media.url}
     if media.mime == "text/plain":
-        return {"type": "text", "media_type": "text/plain", "data": common.decoded(media)}
-    return {"type": "base64", "media_type": media.mime, "data": common.encoded(media)}
+        return {"type": "text", "media_type": "text/plain", "data": encoding.decoded(media)}
+    return {"type": "base64", "media_type": media.mime, "data": encoding.encoded(media)}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.conformance.normal import Call, Choice, Media, Request, Result, Text, Tool, Turn
-from tests.conformance.writers import common
+from tests.conformance.writers import encoding
 
 
 def write(request: Request, *, vendor: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
         flush()
         if isinstance(part, Call):
             items.append({"type": "function_call", "call_id": part.id, "name": part.name,
-                          "arguments": common.compact(part.arguments)})  # fmt: skip
+                          "arguments": encoding.compact(part.arguments)})  # fmt: skip
         elif isinstance(part, Result):
             items.append({"type": "function_call_output", "call_id": part.id,
                           "output": _output(part)})  # fmt: skip
@@ -80,7 +80,7 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
 
 def _output(result: Result) -> Any:
     if all(isinstance(part, Text) for part in result.parts):
-        return common.text_of(result)
+        return encoding.text_of(result)
     return [_part(part, "user") for part in result.parts]
 
 
@@ -89,10 +89,10 @@ def _part(part: Any, role: str) -> dict[str, Any]:
         kind = "output_text" if role == "assistant" else "input_text"
         return {"type": kind, "text": part.text}
     if part.kind == "image":
-        return {"type": "input_image", "image_url": common.address(part), "detail": "auto"}
+        return {"type": "input_image", "image_url": encoding.address(part), "detail": "auto"}
     if part.url:
         return {"type": "input_file", "file_url": part.url}
-    return {"type": "input_file", "file_data": common.address(part),
+    return {"type": "input_file", "file_data": encoding.address(part),
             "filename": part.name or "document.pdf"}  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.conformance.answers.common import arguments
+from tests.conformance.answers.envelopes import arguments
 from tests.conformance.normal import Format, Media, Result, Turn
 
 __all__ = ["arguments"]
