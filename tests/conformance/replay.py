@@ -22,6 +22,7 @@ from tests.conformance import (
     grammar,
     scope,
     strict,
+    traits,
 )
 from tests.conformance.normal import DIALECTS, RESPONSES
 from tests.e2e import bill, test_wire
@@ -108,9 +109,9 @@ def channels(url: str) -> list[dict[str, Any]]:
                 "models": [],
             },
         )
-        channel["models"].append(
-            {"name": case.name, "upstream_name": case.name, "prices": bill.PRICES}
-        )
+        model = {"name": case.name, "upstream_name": case.name, "prices": bill.PRICES,
+                 "quirks": traits.quirks(case)}  # fmt: skip
+        channel["models"].append(model)
     return list(found.values())
 
 
