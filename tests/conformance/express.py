@@ -43,6 +43,7 @@ OMISSIONS = {
     "stop": "no stop sequences",
     "reasoning_words": "reasoning is told in other words: an effort for a budget, or the reverse",
     "reasoning_shown": "no switch for showing the reasoning",
+    "searches": "a choice of named functions leaves the search out",
     "modalities": "no answers in this medium",
     "server_tools": "tools that a vendor runs are native only, but for plain web search",
 }
@@ -98,7 +99,10 @@ class Restriction:
                 self._without("mid_system")
                 role = "user"
             parts = [kept for part in turn.parts if (kept := self._part(part)) is not None]
-            turns.append((role, parts))
+            if all(isinstance(part, Thought) for part in parts) and parts:
+                self._without("history_reasoning")  # nothing follows it that it led to
+            else:
+                turns.append((role, parts))
         return dataclasses.replace(request, turns=spelling.turns_of(turns))
 
     def _part(self, part: Any) -> Any:
@@ -169,13 +173,17 @@ class Restriction:
         if choice and is_subset and not can_choose:
             self._without("allowed_tools")
             choice = dataclasses.replace(choice, names=())
+        searches = request.searches
+        if searches and choice and choice.names and self.dialect != GEMINI:
+            self._without("searches")
+            searches = False
         if parallel is False and (self.dialect == GEMINI or not tools):
             self._without("serial_calls")
             parallel = None
         if request.server_tools:
             self._without("server_tools")
         return dataclasses.replace(request, tools=tools, choice=choice, is_parallel=parallel,
-                                   server_tools=())  # fmt: skip
+                                   searches=searches, server_tools=())  # fmt: skip
 
     def _format(self, request: Request) -> Request:
         told = request.format
@@ -227,6 +235,11 @@ class Restriction:
         if kept != request.modalities:
             self._without("modalities")
         return dataclasses.replace(request, modalities=kept)
+
+
+def lacks(request: Request, protocol: str) -> bool:
+    """Tell whether a request holds a medium that a vendor's dialect has no part for."""
+    return any(isinstance(p, Media) and p.kind not in MEDIA[protocol] for p in request.parts())
 
 
 def restrict(request: Request, dialect: str, *, vendor: str) -> tuple[Request, set[str]]:

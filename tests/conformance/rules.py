@@ -16,12 +16,12 @@ RULES = {
     " effort below it",
     "thinking_off": "2.2: without the seal of its history Anthropic's thinking goes off",
     "thinking_sampling": "1.6: with Anthropic's thinking on, temperature and top_k are dropped",
-    "thinking_choice": "1.3: Anthropic's thinking excludes a forced tool",
+    "tools_of_history": "1.3: Anthropic wants the tools of earlier calls told, none to be called",
+    "media_after_result": "1.4: Chat's tool messages hold text, so images follow in a message",
+    "reasoning_unfollowed": "1.4: of reasoning that led to a vendor's own tool only the last has"
+    " its follower, which Responses wants",
+    "late_error": "3.3: an error after the finish comes too late: the answer was complete",
+    "refused_media": "1.2: the vendor's dialect has no such part, so the request is refused",
     "max_tokens_raised": "1.6: Anthropic's limit counts the thinking budget, too",
     "sentinel": "2.2: Google's documented word for a signature that never existed",
-    "media_inlined": "1.2: an address that the vendor does not take is fetched and inlined",
-    "mime_of_address": "1.2: the media type of an address is the vendor's affair",
-    "strict_lost": "1.5: a strict mark is kept between Chat and Responses only",
-    "server_tool_finish": "2.3: a turn that paused for a server tool cannot be resumed",
-    "vendor_error": "4: the vendor's words about our account are not passed on",
 }

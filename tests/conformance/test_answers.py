@@ -28,7 +28,7 @@ FINISHES = {
     "954649ca7c56": "tool_calls",  # told as `stop`, with calls
     "340ef3779061": "length",
     "3e2052f6ba5d": "content_filter",  # Gemini's MODEL_ARMOR, without content
-    "baa5970a1b35": "error",  # amid a stream
+    "baa5970a1b35": "length",  # an error follows, too late
 }
 # Where the recordings' README feature and a reader's finding must agree, in each direction.
 AGREED = {

@@ -12,17 +12,18 @@ from tests.conformance.scope import Case
 
 def quirks(case: Case) -> dict[str, Any]:
     """Return the quirks of a case's model, for the file of channels."""
-    body = case.raw["request"]["body"]
     readers = {CHAT: _chat, RESPONSES: _responses, MESSAGES: _messages, GEMINI: _gemini}
-    return {name: value for name, value in readers[case.protocol](body).items() if value != ""}
+    return {name: value for name, value in readers[case.protocol](case).items() if value != ""}
 
 
-def _chat(body: dict[str, Any]) -> dict[str, Any]:
+def _chat(case: Case) -> dict[str, Any]:
+    body = case.raw["request"]["body"]
     messages = body["messages"]
     roles = [message["role"] for message in messages]
     back = [name for name in ("reasoning_content", "reasoning")
             if any(message.get(name) for message in messages)]  # fmt: skip
     sends_details = any(message.get("reasoning_details") for message in messages)
+    sends_details = sends_details or '"reasoning_details"' in case.raw["response"]["body"]
     limit = [name for name in ("max_completion_tokens", "max_tokens") if name in body]
     found: dict[str, Any] = {
         "speaks_responses": False,  # the emulated one answers in Chat's words only
@@ -40,16 +41,19 @@ def _wish(body: dict[str, Any]) -> str:
     return next((kind for field, kind in named.items() if body.get(field) is not None), "")
 
 
-def _responses(body: dict[str, Any]) -> dict[str, Any]:
+def _responses(case: Case) -> dict[str, Any]:
+    body = case.raw["request"]["body"]
     return {"reasoning": "effort" if body.get("reasoning") else ""}
 
 
-def _messages(body: dict[str, Any]) -> dict[str, Any]:
+def _messages(case: Case) -> dict[str, Any]:
+    body = case.raw["request"]["body"]
     kind = (body.get("thinking") or {}).get("type", "")
     return {"reasoning": {"enabled": "budget", "adaptive": "adaptive"}.get(kind, "")}
 
 
-def _gemini(body: dict[str, Any]) -> dict[str, Any]:
+def _gemini(case: Case) -> dict[str, Any]:
+    body = case.raw["request"]["body"]
     told = (body.get("generationConfig") or {}).get("thinkingConfig") or {}
     if not told:
         return {"reasoning": ""}

@@ -1,6 +1,5 @@
 """Read an answer of OpenAI Chat Completions, whole or streamed."""
 
-import dataclasses
 from typing import Any
 
 from tests.conformance.answers.envelopes import arguments, failed
@@ -31,9 +30,10 @@ def read(documents: list[Any]) -> Answer:
         told = {k: document.get(k) or told.get(k, "") for k in ("id", "model")}
         for choice in document.get("choices") or []:
             choices.setdefault(choice.get("index") or 0, _Choice()).take(choice)
+    for choice in choices.values():
+        if error is not None and choice.finish is None:
+            choice.finish = "error"
     found = [choices[index].candidate(searches) for index in sorted(choices)]
-    if error is not None:
-        found = [dataclasses.replace(candidate, finish="error") for candidate in found]
     return Answer(
         candidates=tuple(found) or (Candidate(finish="error" if error else "stop"),),
         usage=usage,
@@ -90,7 +90,11 @@ class _Choice:
                 self.text += part.get("text", "")
 
     def _call(self, piece: dict[str, Any]) -> None:
+        custom = piece.get("custom") or {}
         function = piece.get("function") or {}
+        if custom:
+            told = {"input": custom.get("input") or ""}
+            function = {"name": custom.get("name"), "arguments": told}
         index, told_id, name = piece.get("index"), piece.get("id"), function.get("name")
         last = self.calls[-1] if self.calls else None
         known = [c for c in self.calls if index is not None and c["index"] == index]

@@ -72,7 +72,7 @@ class _Choice:
             self.logprobs.append((row["token"], round(row["logProbability"], 6)))
 
     def _part(self, part: dict[str, Any]) -> None:
-        if part.get("thoughtSignature"):
+        if part.get("thoughtSignature") and not {"toolCall", "toolResponse"} & set(part):
             self.seals.append(part["thoughtSignature"])
         if "functionCall" in part:
             told = part["functionCall"]
@@ -107,12 +107,16 @@ class _Choice:
         raw = self.text.encode()
         found = [Citation(url=row["uri"], title=row.get("title") or "")
                  for row in self.sources if row.get("uri")]  # fmt: skip
+        if not self.supports:
+            webs = [chunk.get("web") or {} for chunk in self.chunks]
+            found += [Citation(url=web["uri"], title=web.get("title") or "")
+                      for web in webs if web.get("uri")]  # fmt: skip
         for support in self.supports:
             segment = support.get("segment") or {}
             span = raw[segment.get("startIndex") or 0 : segment.get("endIndex")]
             for index in support.get("groundingChunkIndices") or []:
-                if index < len(self.chunks) and "web" in self.chunks[index]:
-                    web = self.chunks[index]["web"]
+                web = self.chunks[index].get("web") or {} if index < len(self.chunks) else {}
+                if web.get("uri"):
                     found.append(Citation(url=web["uri"], title=web.get("title") or "",
                                           span=span.decode("utf-8", "replace")))  # fmt: skip
         return found

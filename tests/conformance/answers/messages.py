@@ -90,7 +90,7 @@ def _seals(blocks: list[dict[str, Any]]) -> list[str]:
 def _citations(block: dict[str, Any]) -> list[Citation]:
     """Return what has an address; the span is the whole block that a citation hangs on."""
     return [
-        Citation(url=told["url"], title=told.get("title") or "", span=block["text"])
+        Citation(url=url, title=told.get("title") or "", span=block["text"])
         for told in block.get("citations") or []
-        if told.get("url")
+        if (url := told.get("url") or told.get("source") or "").startswith("http")
     ]

@@ -1,5 +1,6 @@
 """Read an answer of OpenAI Responses, whole or streamed."""
 
+import dataclasses
 from typing import Any
 
 from tests.conformance.answers.envelopes import arguments, failed
@@ -13,13 +14,21 @@ def read(documents: list[Any]) -> Answer:
     """Read the terminal event's response, or the one document."""
     for document in reversed(documents):
         if isinstance(document, dict) and document.get("type") in TERMINAL:
-            return _response(document["response"])
+            return _sealed(_response(document["response"]), documents)
     for document in documents:
         if document.get("object") == "response" or "output" in document:
             return _response(document)
         if (fault := failed(document)) is not None:
             return fault
     return Answer(error={"message": "no terminal event"}, candidates=(Candidate(finish="error"),))
+
+
+def _sealed(answer: Answer, documents: list[Any]) -> Answer:
+    """Return the answer with the seals of the items' ends; the terminal event seals them anew."""
+    done = [d["item"] for d in documents if d.get("type") == "response.output_item.done"]
+    seals = tuple(i["encrypted_content"] for i in done if i.get("encrypted_content"))
+    candidate = dataclasses.replace(answer.candidates[0], seals=seals)
+    return dataclasses.replace(answer, candidates=(candidate,)) if seals else answer
 
 
 def deltas(documents: list[Any]) -> str:

@@ -80,7 +80,7 @@ def _parts(told: list[dict[str, Any]]) -> list[Any]:
     for part in told:
         read = _part(part)
         found += [read] if read is not None else []
-        if isinstance(read, Text | Media | Opaque) and part.get("thoughtSignature"):
+        if isinstance(read, Text | Media) and part.get("thoughtSignature"):
             found.append(Thought(seal=part["thoughtSignature"]))
     return found
 

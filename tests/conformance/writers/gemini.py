@@ -52,6 +52,9 @@ def _config(request: Request) -> dict[str, Any]:
             config["responseJsonSchema"] = request.format.schema
     if request.modalities:
         config["responseModalities"] = ["TEXT", *(m.upper() for m in request.modalities)]
+        if "audio" in request.modalities:
+            voice = {"prebuiltVoiceConfig": {"voiceName": "alloy"}}
+            config["speechConfig"] = {"voiceConfig": voice}
     if request.reasoning:
         config["thinkingConfig"] = _thinking(request.reasoning)
     return config
