@@ -25,7 +25,7 @@ class Ask:
 def ask(case: Case, dialect: str, *, key: str, as_array: bool = False) -> Ask:
     """Make the request; `as_array` is Gemini's stream without `alt=sse`."""
     meaning, omitted = express.restrict(case.asked, dialect, vendor=case.protocol)
-    body = writers.write(dialect, meaning, vendor=case.protocol)
+    body = writers.write(dialect, meaning, seals=express.seals(case.vendor, case.protocol))
     meaning = dataclasses.replace(meaning, turns=normal.renumbered(meaning.turns))
     if dialect == GEMINI:
         operation = "streamGenerateContent" if case.is_stream else "generateContent"

@@ -168,13 +168,7 @@ def requests(
     if protocol == CHAT and dialect != CHAT:
         wanted = _with_media_after_results(verdict, wanted)
     verdict.same("asked.stream", got.is_stream, wanted.is_stream)
-    if wanted.system != got.system and squash("".join(got.system)) == squash(
-        "".join(wanted.system)
-    ):
-        verdict.excuse("system_joined")
-        verdict.ran.add("asked.system")
-    else:
-        verdict.same("asked.system", got.system, wanted.system)
+    got = _system(verdict, got, wanted)
     _turns(verdict, got, wanted, protocol)
     _tools(verdict, got, wanted, protocol)
     verdict.same("asked.parallel", got.is_parallel, wanted.is_parallel)
@@ -184,6 +178,22 @@ def requests(
     verdict.same("asked.modalities", got.modalities, wanted.modalities)
     verdict.same("asked.server_tools", got.server_tools, ())
     _thinking(verdict, got, wanted, protocol)
+
+
+def _system(verdict: Verdict, got: Request, wanted: Request) -> Request:
+    """Compare instructions; return the request without those that a user had to say."""
+    told = squash("".join(wanted.system))
+    first = got.turns[0].parts if got.turns else ()
+    said = first[: len(wanted.system)]
+    if told and not got.system and [getattr(p, "text", "") for p in said] == [*wanted.system]:
+        verdict.excuse("system_as_user")
+        turn = dataclasses.replace(got.turns[0], parts=first[len(said) :])
+        got = dataclasses.replace(got, system=wanted.system, turns=(turn, *got.turns[1:]))
+    elif wanted.system != got.system and squash("".join(got.system)) == told:
+        verdict.excuse("system_joined")
+        got = dataclasses.replace(got, system=wanted.system)
+    verdict.same("asked.system", got.system, wanted.system)
+    return got
 
 
 def _tools(verdict: Verdict, got: Request, wanted: Request, protocol: str) -> None:

@@ -86,7 +86,11 @@ def judge(verdict: compare.Verdict, case: scope.Case, request: Request) -> None:
     turns = [turn for turn in request.turns if turn.role == "assistant"]
     parts = turns[-1].parts if turns else ()
     found = [part.seal for part in parts if isinstance(part, Thought | Call) and part.seal]
-    verdict.same("echo.seals", found, list(case.answer.candidates[0].seals))
+    told = case.answer.candidates[0]
+    if case.protocol == RESPONSES and not (told.text or told.calls or found):
+        verdict.excuse("reasoning_unfollowed")
+        return
+    compare.same_seals(verdict, "echo.seals", found, list(told.seals), protocol=case.protocol)
     if case.protocol in (MESSAGES, RESPONSES):
         kinds = [isinstance(p, Thought) for p in parts if isinstance(p, Thought | Call)]
         verdict.same("echo.order", kinds[:1] == [True] or not kinds, True)

@@ -237,6 +237,11 @@ class Restriction:
         return dataclasses.replace(request, modalities=kept)
 
 
+def seals(vendor: str, protocol: str) -> str:
+    """Return the format of a vendor's seals, by the words of `reasoning_details`."""
+    return "xai-responses-v1" if vendor == "xai" else SEALS.get(protocol, "")
+
+
 def lacks(request: Request, protocol: str) -> bool:
     """Tell whether a request holds a medium that a vendor's dialect has no part for."""
     return any(isinstance(p, Media) and p.kind not in MEDIA[protocol] for p in request.parts())

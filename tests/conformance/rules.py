@@ -10,6 +10,7 @@ RULES = {
     " and which the prices of the suite do not name",
     "usage_estimated": "2.4: the vendor told no usage, ours is estimated",
     "usage_reasoning": "2.4: Anthropic's usage need not tell thinking apart from output",
+    "system_as_user": "1.1: a model whose row says that it knows no such role",
     "system_joined": "1.1: blocks of instructions may be joined with white space",
     "texts_joined": "1.1: neighboring texts of one turn may be joined with white space",
     "reasoning_share": "1.6: an effort stands for a share of the output limit, or for the nearest"

@@ -13,7 +13,10 @@ from tests.conformance.scope import Case
 def quirks(case: Case) -> dict[str, Any]:
     """Return the quirks of a case's model, for the file of channels."""
     readers = {CHAT: _chat, RESPONSES: _responses, MESSAGES: _messages, GEMINI: _gemini}
-    return {name: value for name, value in readers[case.protocol](case).items() if value != ""}
+    found = readers[case.protocol](case)
+    if case.status == 200 and {"temperature", "top_p"} & set(case.asked.sampling):
+        found["takes_sampling"] = True
+    return {name: value for name, value in found.items() if value != ""}
 
 
 def _chat(case: Case) -> dict[str, Any]:

@@ -13,6 +13,6 @@ WRITERS = {
 }
 
 
-def write(dialect: str, request: Request, *, vendor: str) -> dict[str, Any]:
-    """Return the body that a client of `dialect` sends; `vendor` made the seals in it."""
-    return WRITERS[dialect](request, vendor=vendor)
+def write(dialect: str, request: Request, *, seals: str) -> dict[str, Any]:
+    """Return the body that a client of `dialect` sends; `seals` is the format of those in it."""
+    return WRITERS[dialect](request, seals=seals)

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from tests.conformance.express import SEALS
 from tests.conformance.normal import Call, Choice, Media, Request, Result, Text, Thought, Tool, Turn
 from tests.conformance.writers import encoding
 
 
-def write(request: Request, *, vendor: str) -> dict[str, Any]:
+def write(request: Request, *, seals: str) -> dict[str, Any]:
     messages = [{"role": "system", "content": text} for text in request.system]
     for turn in request.turns:
-        messages += _messages(turn, SEALS.get(vendor, ""))
+        messages += _messages(turn, seals)
     body: dict[str, Any] = {"messages": messages, **request.sampling}
     if request.is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -96,10 +95,10 @@ def _details(part: Any, seals: str) -> list[dict[str, Any]]:
         return [row]
     if not isinstance(part, Thought):
         return []
-    if seals == SEALS["anthropic-messages"] and part.text:
+    if seals.startswith("anthropic") and part.text:
         return [{"type": "reasoning.text", "format": seals, "text": part.text,
                  "signature": part.seal}]  # fmt: skip
-    kind = "summary" if seals == SEALS["openai-responses"] else "text"
+    kind = "summary" if seals.endswith("responses-v1") else "text"
     found: list[dict[str, Any]] = []
     if part.text:
         found.append({"type": f"reasoning.{kind}", "format": seals, kind: part.text})

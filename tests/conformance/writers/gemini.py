@@ -14,7 +14,7 @@ SAMPLING = {
 ROLES = {"assistant": "model", "user": "user"}
 
 
-def write(request: Request, *, vendor: str) -> dict[str, Any]:
+def write(request: Request, *, seals: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "contents": [
             {"role": ROLES[turn.role], "parts": [_part(part) for part in turn.parts]}

@@ -6,7 +6,7 @@ from tests.conformance.normal import Call, Media, Reasoning, Request, Result, Te
 from tests.conformance.writers import encoding
 
 
-def write(request: Request, *, vendor: str) -> dict[str, Any]:
+def write(request: Request, *, seals: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "max_tokens": request.max_tokens,
         "messages": [

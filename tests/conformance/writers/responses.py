@@ -6,7 +6,7 @@ from tests.conformance.normal import Call, Choice, Media, Request, Result, Text,
 from tests.conformance.writers import encoding
 
 
-def write(request: Request, *, vendor: str) -> dict[str, Any]:
+def write(request: Request, *, seals: str) -> dict[str, Any]:
     items = [{"role": "system", "content": text} for text in request.system[1:]]
     for turn in request.turns:
         items += _items(turn)
