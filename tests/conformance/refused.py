@@ -55,7 +55,6 @@ OTHERS = {
 SERVER_TOOLS = {
     RESPONSES: (
         {"type": "code_interpreter", "container": {"type": "auto"}},
-        {"type": "image_generation"},
         {"type": "mcp", "server_label": "x", "server_url": "https://example.com/mcp",
          "require_approval": "never"},
     ),
@@ -70,7 +69,7 @@ SERVER_TOOLS = {
 }  # fmt: skip
 CASES = [
     _chat("several choices", (RESPONSES, MESSAGES), "n", n=2),
-    _chat("sound", (RESPONSES, MESSAGES), "messages", messages=_parts(
+    _chat("sound", (RESPONSES, MESSAGES), "input_audio", messages=_parts(
         {"type": "input_audio", "input_audio": {"data": SOUND, "format": "wav"}})),
     _chat("spoken answers", (RESPONSES, MESSAGES), "modalities", modalities=["text", "audio"],
           audio={"voice": "alloy", "format": "wav"}),
@@ -79,24 +78,21 @@ CASES = [
     _chat("an unknown role", OTHERS[CHAT], "messages", messages=[{"role": "oracle",
                                                                  "content": "hi"}]),
     _chat("an unknown part", OTHERS[CHAT], "messages", messages=_parts({"type": "smell"})),
-    _chat("a result without its call", OTHERS[CHAT], "messages", messages=[
+    _chat("a result without its call", OTHERS[CHAT], "call_1", messages=[
         {"role": "user", "content": "hi"},
         {"role": "tool", "tool_call_id": "call_1", "content": "42"}]),
     _chat("many stop sequences", (GEMINI,), "stop", stop=["1", "2", "3", "4", "5", "6"]),
     Refused(name="several candidates", dialect=GEMINI, vendors=(RESPONSES, MESSAGES),
             field="candidateCount", extra={"generationConfig": {"candidateCount": 2}}),
-    Refused(name="a film", dialect=GEMINI, vendors=OTHERS[GEMINI], field="contents", extra={
+    Refused(name="a film", dialect=GEMINI, vendors=OTHERS[GEMINI], field="video", extra={
         "contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "video/mp4",
                                                                "data": "AAAA"}}]}]}),
     Refused(name="a call without its result", dialect=MESSAGES, vendors=OTHERS[MESSAGES],
-            field="messages", extra={"messages": [
+            field="toolu_1", extra={"messages": [
                 {"role": "user", "content": "hi"},
                 {"role": "assistant", "content": [
                     {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]},
                 {"role": "user", "content": "and?"}]}),
-    Refused(name="a tool of a stored grammar", dialect=RESPONSES, vendors=OTHERS[RESPONSES],
-            field="tools", extra={"tools": [{"type": "custom", "name": "f", "format": {
-                "type": "grammar", "syntax": "lark", "definition": "start: \"a\""}}]}),
     *(
         Refused(name=str(tool.get("type") or next(iter(tool))), dialect=dialect,
                 vendors=OTHERS[dialect], extra={"tools": [tool]}, field="tools")
@@ -104,6 +100,14 @@ CASES = [
         for tool in tools
     ),
 ]  # fmt: skip
+
+
+def hello(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:
+    """Return path and body of the smallest request."""
+    if dialect == GEMINI:
+        operation = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
+        return f"/v1beta/models/{model}:{operation}", HELLO[dialect]
+    return PATHS[dialect], {"model": model, **HELLO[dialect], "stream": is_stream}
 
 
 def pairs() -> list[tuple[Refused, str]]:

@@ -162,6 +162,7 @@ class Replay:
             _judge_request(verdict, case, ask, seen[0])
             _judge_answer(verdict, case, ask, status, body)
             await self._judge_bill(verdict, session, case, headers)
+            _judge_dropped(verdict, headers)
         return Outcome(case=case, dialect=self.dialect, cut=self.cut, verdict=verdict,
                        omitted=ask.omitted)  # fmt: skip
 
@@ -197,6 +198,13 @@ class Replay:
                     return parse_usd((await answer.json())["data"]["cost_usd"])
             await asyncio.sleep(0.1)
         return None
+
+
+def _judge_dropped(verdict: compare.Verdict, headers: dict[str, str]) -> None:
+    """What the gateway says that it dropped is what an exception above says, and no more."""
+    told = {name.strip() for name in headers.get("x-dropped-parameters", "").split(",")} - {""}
+    named = {name for rule, name in compare.DROPS.items() if rule in verdict.excused}
+    verdict.same("dropped", told, named)
 
 
 def _judge_request(

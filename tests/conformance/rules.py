@@ -16,7 +16,7 @@ RULES = {
     "reasoning_share": "1.6: an effort stands for a share of the output limit, or for the nearest"
     " effort below it",
     "thinking_off": "2.2: without the seal of its history Anthropic's thinking goes off",
-    "thinking_sampling": "1.6: with Anthropic's thinking on, temperature and top_k are dropped",
+    "thinking_sampling": "1.6: with Anthropic's thinking on, temperature 1 goes without saying",
     "tools_of_history": "1.3: Anthropic wants the tools of earlier calls told, none to be called",
     "media_after_result": "1.4: Chat's tool messages hold text, so images follow in a message",
     "reasoning_unfollowed": "1.4: of reasoning that led to a vendor's own tool only the last has"

@@ -4,7 +4,19 @@ import collections
 
 import pytest
 
-from tests.conformance import echo, errors, matrix, page, refused, replay, scope, shortfalls
+from tests.conformance import (
+    answers,
+    echo,
+    errors,
+    grammar,
+    handmade,
+    matrix,
+    page,
+    refused,
+    replay,
+    scope,
+    shortfalls,
+)
 
 pytestmark = pytest.mark.process
 
@@ -52,7 +64,28 @@ def test_seals_come_back_to_the_vendor_that_made_them(site):
     assert shortfalls.unknown(outcomes) == []
 
 
-@pytest.mark.parametrize(("case", "vendor"), refused.pairs(), ids=lambda x: getattr(x, "name", x))
+def label(value):
+    return getattr(value, "name", value)
+
+
+@pytest.mark.parametrize(("vendor", "failure", "client"), handmade.pairs(), ids=label)
+def test_a_vendors_failure_is_told_in_the_clients_words(site, vendor, failure, client):
+    model = next(one.name for one in scope.cases() if one.protocol == vendor)
+    site.vendor.scripts[model] = failure.script
+    path, body = refused.hello(client, model, is_stream=failure.is_stream)
+    status, told = site.ask(client, path, body)
+    assert status in failure.statuses, told
+    assert handmade.SECRET not in told.decode()
+    if not failure.is_late:
+        assert errors.faults(client, status=status, body=told, vendor_body="") == []
+        return
+    assert grammar.faults(client, told, ends_in_error=True) == []
+    found = answers.read(client, told)
+    assert found.error
+    assert handmade.SAID in told.decode()
+
+
+@pytest.mark.parametrize(("case", "vendor"), refused.pairs(), ids=label)
 def test_what_a_vendor_cannot_say_is_refused_before_it_is_sent(site, case, vendor):
     model = next(one.name for one in scope.cases() if one.protocol == vendor)
     site.vendor.forget()
