@@ -141,6 +141,7 @@ class Composer:
         seal_key = _seal_key(self.account_id)
         encoded = translator.encode_request(
             request,
+            client=self.inbound.surface,
             wire=wire,
             target=Target(
                 upstream_name=endpoint.upstream_name,

@@ -20,7 +20,7 @@ from routing.dialects.base import Inbound
 from routing.errors import RelayError
 from routing.events import Event, ReasoningDelta, ReasoningEnd, TextDelta, ToolStart
 from routing.surfaces import Surface
-from routing.translators import folding, keeping
+from routing.translators import folding, keeping, words
 from routing.translators.base import Answering, Bill, Encoded, Target
 from routing.translators.keeping import Keeper, Kept
 from routing.translators.registry import CLIENTS, VENDORS
@@ -33,11 +33,15 @@ def decode_request(inbound: Inbound, *, seal_key: bytes) -> Request:
     return msgspec.structs.replace(request, is_stream=inbound.is_stream)
 
 
-def encode_request(request: Request, *, wire: Surface, target: Target) -> Encoded:
+def encode_request(request: Request, *, client: Surface, wire: Surface, target: Target) -> Encoded:
     """Write it for a vendor. Raises: RelayError (400) for what its wire format has no word."""
-    encoded = VENDORS[wire].encode_request(request, target)
+    try:
+        encoded = VENDORS[wire].encode_request(request, target)
+    except RelayError as error:
+        raise words.retold(error, client) from error
     lost = (name for name in request.dropped if name not in encoded.kept)
-    dropped = tuple(dict.fromkeys((*lost, *encoded.dropped)))
+    named = (words.told(name, client) for name in encoded.dropped)
+    dropped = tuple(dict.fromkeys((*lost, *named)))
     return dataclasses.replace(encoded, dropped=dropped)
 
 

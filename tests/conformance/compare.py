@@ -25,8 +25,15 @@ from tests.conformance.normal import (
 )
 
 SENTINEL = ("skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I")
-# Exceptions that the gateway must name to the client in X-Dropped-Parameters, and as what.
-DROPS = {"thinking_off": "reasoning"}
+# Exceptions that the gateway must name in X-Dropped-Parameters, in the client's own words.
+DROPS = {
+    "thinking_off": {
+        CHAT: "reasoning",
+        RESPONSES: "reasoning",
+        MESSAGES: "thinking",
+        GEMINI: "generationConfig.thinkingConfig",
+    }
+}
 MIMES = {"audio/mpeg": "audio/mp3", "audio/x-wav": "audio/wav"}  # one medium, two names
 MEDIA_OUT = {CHAT: {"image", "audio"}, GEMINI: {"image", "audio"}, RESPONSES: {"image"},
              MESSAGES: set()}  # fmt: skip

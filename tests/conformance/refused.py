@@ -87,7 +87,8 @@ CASES = [
     Refused(name="a film", dialect=GEMINI, vendors=OTHERS[GEMINI], field="video", extra={
         "contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "video/mp4",
                                                                "data": "AAAA"}}]}]}),
-    Refused(name="a call without its result", dialect=MESSAGES, vendors=OTHERS[MESSAGES],
+    # Vendors of Chat refuse such a conversation themselves, but for those that take it.
+    Refused(name="a call without its result", dialect=MESSAGES, vendors=(RESPONSES, GEMINI),
             field="toolu_1", extra={"messages": [
                 {"role": "user", "content": "hi"},
                 {"role": "assistant", "content": [

@@ -162,7 +162,7 @@ class Replay:
             _judge_request(verdict, case, ask, seen[0])
             _judge_answer(verdict, case, ask, status, body)
             await self._judge_bill(verdict, session, case, headers)
-            _judge_dropped(verdict, headers)
+            _judge_dropped(verdict, headers, self.dialect)
         return Outcome(case=case, dialect=self.dialect, cut=self.cut, verdict=verdict,
                        omitted=ask.omitted)  # fmt: skip
 
@@ -200,10 +200,10 @@ class Replay:
         return None
 
 
-def _judge_dropped(verdict: compare.Verdict, headers: dict[str, str]) -> None:
+def _judge_dropped(verdict: compare.Verdict, headers: dict[str, str], dialect: str) -> None:
     """What the gateway says that it dropped is what an exception above says, and no more."""
     told = {name.strip() for name in headers.get("x-dropped-parameters", "").split(",")} - {""}
-    named = {name for rule, name in compare.DROPS.items() if rule in verdict.excused}
+    named = {words[dialect] for rule, words in compare.DROPS.items() if rule in verdict.excused}
     verdict.same("dropped", told, named)
 
 
