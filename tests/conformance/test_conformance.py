@@ -60,7 +60,7 @@ def test_the_page_is_current(outcomes):
 
 def test_seals_come_back_to_the_vendor_that_made_them(site):
     outcomes = echo.run(site)
-    assert len(outcomes) > 150
+    assert len(outcomes) > 400
     assert shortfalls.unknown(outcomes) == []
 
 

@@ -1,6 +1,5 @@
 """Read an answer of Anthropic Messages, whole or streamed."""
 
-import json
 from typing import Any
 
 from tests.conformance.answers.envelopes import arguments, failed
@@ -19,10 +18,14 @@ FINISH = {
 
 
 def read(documents: list[Any]) -> Answer:
+    faults = [fault for document in documents if (fault := failed(document)) is not None]
+    return faults[0] if faults else _message(fold(documents))
+
+
+def fold(documents: list[Any]) -> dict[str, Any]:
+    """Return the message that a stream adds up to, as the SDK's accumulator does."""
     message: dict[str, Any] = {}
     for document in documents:
-        if (fault := failed(document)) is not None:
-            return fault
         kind = document.get("type")
         if kind in ("message_start", "message"):
             message = dict(document.get("message") or document)
@@ -34,7 +37,10 @@ def read(documents: list[Any]) -> Answer:
         elif kind == "message_delta":
             message["stop_reason"] = document["delta"].get("stop_reason")
             message["usage"] = {**(message.get("usage") or {}), **(document.get("usage") or {})}
-    return _message(message)
+    for block in message.get("content") or []:
+        if pieces := block.pop("_pieces", ""):
+            block["input"] = arguments(pieces)
+    return message
 
 
 def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
@@ -54,7 +60,7 @@ def _message(message: dict[str, Any]) -> Answer:
     texts = [block for block in blocks if block.get("type") == "text"]
     thinking = [block for block in blocks if block.get("type") == "thinking"]
     calls = tuple(
-        Call(id=block["id"], name=block["name"], arguments=_input(block))
+        Call(id=block["id"], name=block["name"], arguments=block.get("input") or {})
         for block in blocks
         if block.get("type") == "tool_use"
     )
@@ -74,11 +80,6 @@ def _message(message: dict[str, Any]) -> Answer:
         model=message.get("model") or "",
         searches=(usage.get("server_tool_use") or {}).get("web_search_requests") or 0,
     )
-
-
-def _input(block: dict[str, Any]) -> Any:
-    pieces = block.get("_pieces")
-    return arguments(pieces) if pieces else json.loads(json.dumps(block.get("input") or {}))
 
 
 def _seals(blocks: list[dict[str, Any]]) -> list[str]:
