@@ -54,6 +54,13 @@ class Verdict:
         self.failures.append(f"{aspect}: wanted {wanted!r:.300}, got {got!r:.300}")
         return False
 
+    def alike(self, aspect: str, got: Any, wanted: Any) -> bool:
+        """Compare what need not be there; that nothing is there proves no feature."""
+        is_same = self.same(aspect, got, wanted)
+        if not wanted:
+            self.ran.discard(aspect)
+        return is_same
+
     def excuse(self, rule: str) -> None:
         assert rule in rules.RULES, rule
         self.excused.add(rule)
@@ -87,7 +94,7 @@ def _candidate(
         verdict.same("seals", _carried(got.seals, told.seals), [])
     if dialect == MESSAGES and told.citations and not is_native:
         verdict.excuse("citations_to_messages")
-        verdict.same("citations", got.citations, ())
+        verdict.same("citations_dropped", got.citations, ())
     elif told.citations or got.citations:
         _citations(verdict, got, told)
     if told.media and not {m.kind for m in told.media} <= MEDIA_OUT[dialect]:
@@ -181,10 +188,10 @@ def requests(
     _turns(verdict, got, wanted, protocol)
     _tools(verdict, got, wanted, protocol)
     verdict.same("asked.parallel", got.is_parallel, wanted.is_parallel)
-    verdict.same("asked.format", got.format, wanted.format)
-    verdict.same("asked.stop", got.stop, wanted.stop)
-    verdict.same("asked.searches", got.searches, wanted.searches)
-    verdict.same("asked.modalities", got.modalities, wanted.modalities)
+    verdict.alike("asked.format", got.format, wanted.format)
+    verdict.alike("asked.stop", got.stop, wanted.stop)
+    verdict.alike("asked.searches", got.searches, wanted.searches)
+    verdict.alike("asked.modalities", got.modalities, wanted.modalities)
     verdict.same("asked.server_tools", got.server_tools, ())
     _thinking(verdict, got, wanted, protocol)
 
@@ -201,7 +208,7 @@ def _system(verdict: Verdict, got: Request, wanted: Request) -> Request:
     elif wanted.system != got.system and squash("".join(got.system)) == told:
         verdict.excuse("system_joined")
         got = dataclasses.replace(got, system=wanted.system)
-    verdict.same("asked.system", got.system, wanted.system)
+    verdict.alike("asked.system", got.system, wanted.system)
     return got
 
 
@@ -210,10 +217,10 @@ def _tools(verdict: Verdict, got: Request, wanted: Request, protocol: str) -> No
     called = {part.name for part in wanted.parts() if isinstance(part, Call)}
     if protocol == MESSAGES and not wanted.tools and {t.name for t in got.tools} == called != set():
         verdict.excuse("tools_of_history")
-        verdict.same("asked.choice", got.choice, Choice(mode="none"))
+        verdict.alike("asked.choice", got.choice, Choice(mode="none"))
         return
-    verdict.same("asked.tools", got.tools, wanted.tools)
-    verdict.same("asked.choice", got.choice, wanted.choice)
+    verdict.alike("asked.tools", got.tools, wanted.tools)
+    verdict.alike("asked.choice", got.choice, wanted.choice)
 
 
 def _with_media_after_results(verdict: Verdict, request: Request) -> Request:
@@ -261,7 +268,7 @@ def _thinking(verdict: Verdict, got: Request, wanted: Request, protocol: str) ->
         if not same:
             verdict.excuse("reasoning_share")
     else:
-        verdict.same("asked.reasoning", found is not None and is_on, False)
+        verdict.same("no_asked.reasoning", found is not None and is_on, False)
     sampling, limit = dict(wanted.sampling), wanted.max_tokens
     if protocol == MESSAGES and is_on:
         if sampling.get("temperature") == 1 and "temperature" not in got.sampling:
@@ -270,8 +277,8 @@ def _thinking(verdict: Verdict, got: Request, wanted: Request, protocol: str) ->
         if got.max_tokens and limit and got.max_tokens > limit:
             verdict.excuse("max_tokens_raised")
             limit = got.max_tokens
-    verdict.same("asked.sampling", got.sampling, sampling)
-    verdict.same("asked.max_tokens", got.max_tokens, limit)
+    verdict.alike("asked.sampling", got.sampling, sampling)
+    verdict.alike("asked.max_tokens", got.max_tokens, limit)
 
 
 def _is_on(told: Any) -> bool | None:

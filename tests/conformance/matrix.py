@@ -32,7 +32,6 @@ PROOFS = {
     "cache_write": {"usage", "bill"},
     "web_search": {"asked.searches"},
     "citations": {"citations"},
-    "builtin_tool": {"asked.server_tools"},
     "stop_sequence": {"asked.stop"},
     "length": {"finish"},
     "refusal": {"refusal", "finish"},
@@ -48,7 +47,6 @@ VOIDS = {
     "structured_output": {"json_mode"},
     "stop_sequence": {"stop"},
     "thinking_config": {"reasoning_words"},
-    "builtin_tool": {"server_tools"},
 }
 
 

@@ -244,7 +244,7 @@ def _judge_answer(
         verdict.failures.append(f"not {ask.dialect}: {error!r}: {body[:300]!r}")
         return
     is_broken = case.answer.error is not None
-    if is_broken and case.answer.candidates[0].finish != "error":
+    if is_broken and got.error is None and case.answer.candidates[0].finish != "error":
         verdict.excuse("late_error")
         is_broken = False
     verdict.same("error", got.error is not None, is_broken)
