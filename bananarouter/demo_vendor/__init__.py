@@ -21,5 +21,8 @@ It misbehaves on request. Write `demo:` and instructions anywhere in the latest 
     tokens=N    an answer of N tokens
     refuse      stop for a content filter
 
+and it calls what it is told to, where that tool is offered: `demo: call=NAME {arguments}`. Calls
+behind one `demo:` are made at once, the next `demo:` waits for their results.
+
 A whole answer counts as one event. The package imports neither Django nor the gateway.
 """

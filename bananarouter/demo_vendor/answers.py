@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bananarouter.demo_vendor import mischief, tokens
+from bananarouter.demo_vendor import mischief, scripted, tokens
 
 LABEL = "[Simulated answer of the BananaRouter demo vendor: no language model wrote this.]"
 QUOTE_CHARS_MAX = 160
@@ -27,6 +27,8 @@ SENTENCES = (
 )
 REFUSAL = "The simulated content filter stopped this answer."
 TOKENS_USUAL = 90
+# Longer turns are an agent's instructions: nobody asks for a tool in them.
+ASKED_CHARS_MAX = 1_000
 DEPTH_MAX = 8
 
 
@@ -88,6 +90,12 @@ class Prompt:
     output_tokens_max: int | None = None
     is_stream: bool = False
     cache_marked: bool = False
+    script: scripted.Script | None = None
+
+    @property
+    def directed(self) -> str:
+        """The message whose instructions hold: a script's as long as it runs."""
+        return self.script.text if self.script else self.latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +146,12 @@ def compose(prompt: Prompt, plan: mischief.Plan) -> Answer:
     seed = hashlib.sha256(prompt.text.encode("utf-8", "replace")).hexdigest()
     profile = PROFILES[prompt.model]
     thoughts = tokens.pieces(_thoughts(prompt)) if profile.reasons else []
-    tool = None if plan.refuses else _tool_to_call(prompt)
-    calls: tuple[Call, ...] = ()
+    calls = () if plan.refuses else _calls(prompt, seed)
     call_tokens, text = 0, [""]
     finish = Finish.REFUSED if plan.refuses else Finish.STOP
-    if tool is not None:
-        call = Call(id=seed[:20], name=tool.name, arguments=_arguments(tool, prompt.latest))
-        calls, finish = (call,), Finish.TOOLS
-        call_tokens, text = tokens.count(call.name + call.json) + 4, []
+    if calls:
+        finish = Finish.TOOLS
+        call_tokens, text = sum(tokens.count(call.name + call.json) + 4 for call in calls), []
     else:
         text = tokens.pieces(_text(prompt, plan, seed))
     limit = prompt.output_tokens_max
@@ -171,8 +177,9 @@ def _text(prompt: Prompt, plan: mischief.Plan, seed: str) -> str:
         return json.dumps(_example(prompt.schema, prompt.latest, depth=0))
     quote = " ".join(prompt.latest.split())[:QUOTE_CHARS_MAX]
     opening = f'{LABEL} You wrote: "{quote}".'
-    if prompt.tool_result is not None:
-        result = " ".join(prompt.tool_result.split())[:QUOTE_CHARS_MAX]
+    answered = prompt.script.result if prompt.script else prompt.tool_result
+    if answered is not None:
+        result = " ".join(answered.split())[:QUOTE_CHARS_MAX]
         opening = f'{LABEL} The tool answered: "{result}".'
     wanted = plan.tokens or TOKENS_USUAL
     parts = [opening]
@@ -201,6 +208,20 @@ def _thoughts(prompt: Prompt) -> str:
     )
 
 
+def _calls(prompt: Prompt, seed: str) -> tuple[Call, ...]:
+    """Return the calls that are scripted and offered, or else the one that is asked for."""
+    if prompt.script is not None:
+        offered = {tool.name for tool in prompt.tools}
+        wanted = [(due.name, due.arguments) for due in prompt.script.due if due.name in offered]
+    else:
+        tool = _tool_to_call(prompt)
+        wanted = [(tool.name, _arguments(tool, prompt.latest))] if tool else []
+    return tuple(
+        Call(id=seed[number : number + 20], name=name, arguments=arguments)
+        for number, (name, arguments) in enumerate(wanted)
+    )
+
+
 def _tool_to_call(prompt: Prompt) -> Tool | None:
     """Return the tool that the caller demands, or the one that the latest message asks for."""
     if not prompt.tools:
@@ -208,7 +229,7 @@ def _tool_to_call(prompt: Prompt) -> Tool | None:
     if prompt.forced_tool is not None:
         named = [tool for tool in prompt.tools if tool.name == prompt.forced_tool]
         return (named or list(prompt.tools))[0]
-    if prompt.tool_result is not None:
+    if prompt.tool_result is not None or len(prompt.latest) > ASKED_CHARS_MAX:
         return None
     said = set(re.findall(r"[a-z]+", prompt.latest.lower()))
     for tool in prompt.tools:

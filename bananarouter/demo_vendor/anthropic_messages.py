@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from bananarouter.demo_vendor import answers, beats, mischief, tokens
+from bananarouter.demo_vendor import answers, beats, mischief, scripted, tokens
 
 FINISH = {
     answers.Finish.STOP: "end_turn",
@@ -63,7 +63,16 @@ def read(body: dict[str, Any]) -> answers.Prompt:
         output_tokens_max=body.get("max_tokens"),
         is_stream=bool(body.get("stream")),
         cache_marked='"cache_control"' in beats.compact(body),
+        script=scripted.read(_turns(users)),
     )
+
+
+def _turns(users: list[dict[str, Any]]) -> Iterator[scripted.Turn]:
+    for message in users:
+        content = message.get("content")
+        for block in content if isinstance(content, list) else [content]:
+            is_result = isinstance(block, dict) and block.get("type") == "tool_result"
+            yield scripted.Turn(text=beats.text_of(block), is_result=is_result)
 
 
 def _forced(choice: dict[str, Any]) -> str | None:

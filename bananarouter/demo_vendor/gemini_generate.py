@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bananarouter.demo_vendor import answers, beats, mischief
+from bananarouter.demo_vendor import answers, beats, mischief, scripted
 
 FINISH = {
     answers.Finish.STOP: "STOP",
@@ -68,7 +68,15 @@ def read(body: dict[str, Any], *, model: str, is_stream: bool) -> answers.Prompt
         schema=(given or {"type": "object"}) if wants_json else None,
         output_tokens_max=config.get("maxOutputTokens"),
         is_stream=is_stream,
+        script=scripted.read(_turn(part) for user in users for part in user.get("parts") or []),
     )
+
+
+def _turn(part: dict[str, Any]) -> scripted.Turn:
+    if "functionResponse" in part:
+        response = beats.compact(part["functionResponse"].get("response"))
+        return scripted.Turn(text=response, is_result=True)
+    return scripted.Turn(text=beats.text_of(part))
 
 
 def _tool(function: dict[str, Any]) -> answers.Tool:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bananarouter.demo_vendor import answers, beats, mischief
+from bananarouter.demo_vendor import answers, beats, mischief, scripted
 
 FINISH = {
     answers.Finish.STOP: "stop",
@@ -37,7 +37,14 @@ def read(body: dict[str, Any]) -> answers.Prompt:
         schema=_schema(body.get("response_format") or {}),
         output_tokens_max=int(limit) if limit else None,
         is_stream=bool(body.get("stream")),
+        script=scripted.read(map(_turn, messages)),
     )
+
+
+def _turn(message: dict[str, Any]) -> scripted.Turn:
+    role = message.get("role")
+    text = beats.text_of(message.get("content")) if role in {"user", "tool"} else ""
+    return scripted.Turn(text=text, is_result=role == "tool")
 
 
 def forced_tool(choice: Any) -> str | None:

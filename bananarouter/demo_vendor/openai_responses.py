@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bananarouter.demo_vendor import answers, beats, mischief, openai_chat, tokens
+from bananarouter.demo_vendor import answers, beats, mischief, openai_chat, scripted, tokens
 
 error = openai_chat.error
 
@@ -41,7 +41,15 @@ def read(body: dict[str, Any]) -> answers.Prompt:
         schema=dict(wanted["schema"]) if wanted.get("type") == "json_schema" else None,
         output_tokens_max=body.get("max_output_tokens"),
         is_stream=bool(body.get("stream")),
+        script=scripted.read(map(_turn, items)),
     )
+
+
+def _turn(item: dict[str, Any]) -> scripted.Turn:
+    if item.get("type") == "function_call_output":
+        return scripted.Turn(text=beats.text_of(item.get("output")), is_result=True)
+    said = beats.text_of(item.get("content")) if item.get("role") == "user" else ""
+    return scripted.Turn(text=said)
 
 
 def usage(answer: answers.Answer) -> dict[str, Any]:

@@ -167,7 +167,7 @@ async def _answer(
     request: web.Request, protocol: Protocol, body: dict[str, Any], prompt: answers.Prompt
 ) -> web.StreamResponse:
     """Answer at the model's pace, as planned."""
-    plan = mischief.read(prompt.latest)
+    plan = mischief.read(prompt.directed)
     profile = answers.PROFILES[prompt.model]
     first_s = profile.first_token_s * plan.pace if plan.first_s is None else plan.first_s
     mischief.refuse(plan)
