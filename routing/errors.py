@@ -52,10 +52,11 @@ def envelope(
     headers = {"content-type": "application/json"}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
-    if error.code in _NEVER_RETRY:
-        headers["x-should-retry"] = "false"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
+    # Claude Code repeats a 401 for minutes unless it is told not to (2.1.332, tried 2026-11).
+    if error.code in _NEVER_RETRY or error.status == 401:
+        headers["x-should-retry"] = "false"
     if error.body is not None and not is_platform:
         headers["content-type"] = error.content_type
         return error.status, headers, error.body

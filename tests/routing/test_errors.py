@@ -140,7 +140,11 @@ def test_headers_tell_clients_whether_to_try_again():
     missing = RelayError(code=Code.MISSING_KEY, message="No key.")
     _, headers, _ = errors.envelope(missing, family=Family.OPENAI, request_id="r")
     assert headers["www-authenticate"] == "Bearer"
+    assert headers["x-should-retry"] == "false"
     assert "retry-after" not in headers
+    busy = RelayError(code=Code.OVERLOADED, message="Busy.", retry_after_s=1)
+    _, headers, _ = errors.envelope(busy, family=Family.OPENAI, request_id="r")
+    assert "x-should-retry" not in headers
 
 
 def test_stream_events_have_the_form_of_their_protocol():
