@@ -42,9 +42,7 @@ class Codex:
     def ask(self, *arguments, model, key=None):
         """Run `codex exec`; the container is the sandbox, as Codex' own needs user namespaces."""
         flags = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-        environment = npm.clean_environment(
-            self.home, BANANAROUTER_API_KEY=key or self.gateway.key
-        )
+        environment = npm.clean_environment(self.home, BANANAROUTER_API_KEY=key or self.gateway.key)
         done = subprocess.run(
             [self.program, "exec", *flags, "-m", model, *arguments], cwd=self.project,
             env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -95,7 +93,7 @@ def test_a_loop_of_commands_runs(codex, logged, model):
     assert end["type"] == "turn.completed"
     assert end["usage"]["output_tokens"] > 100
     rows = logged.rows(3)
-    assert [row[:4] for row in rows] == [("openai-responses", WIRES[model], 1, 200)] * 3
+    assert [row[:4] for row in rows] == [("responses", WIRES[model], 1, 200)] * 3
     assert all(cost > 0 for *_, cost in rows)
 
 
