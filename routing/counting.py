@@ -64,7 +64,7 @@ def _count(inbound: Inbound, family: Family) -> int:
 def _has_operation(quirks: Quirks, surface: Surface) -> bool:
     match surface:
         case Surface.INPUT_TOKENS:
-            return quirks.has_input_tokens
+            return quirks.has_input_tokens and quirks.speaks_responses
         case Surface.COUNT_TOKENS:
             return quirks.has_count_tokens
         case Surface.GEMINI_COUNT:

@@ -59,7 +59,8 @@ def _embedding(
 
 
 def _compacting(model: Model, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    able = tuple(e for e in endpoints if e.channel.family is Family.OPENAI and e.quirks.has_compact)
+    # What a compaction leaves can be read by Responses alone.
+    able = tuple(e for e in endpoints if e.serves(Surface.RESPONSES) and e.quirks.has_compact)
     if able:
         return able
     offering = sorted(

@@ -84,6 +84,12 @@ def test_a_conversation_is_compacted_where_the_vendor_can():
     assert plan(Surface.COMPACT) == ["openai"]
 
 
+def test_nothing_is_compacted_that_responses_could_not_go_on_with():
+    deaf = {"speaks_responses": False}
+    install(channel("openai", models=[{"name": "acme/m", "prices": PRICES, "quirks": deaf}]))
+    assert refusal(Surface.COMPACT).code is Code.WRONG_PROTOCOL
+
+
 @pytest.mark.parametrize("vendor", ["groq", "azure-openai"])
 def test_who_cannot_compact_is_told_who_can(vendor):
     install(channel("only", vendor=vendor))
