@@ -18,6 +18,16 @@ WIRES = {
 }
 RUN_TIMEOUT_S = 90
 WRONG_KEY_S_MAX = 30  # it repeats for more than 90 s what it may repeat
+# What docs/clients.md says to set.
+VARIABLES = {
+    "ANTHROPIC_BASE_URL": "{url}",
+    "ANTHROPIC_AUTH_TOKEN": "{key}",
+    "ANTHROPIC_MODEL": "{model}",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL": "demo/fast",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_TELEMETRY": "1",
+}
 SECRET = "The password is banana-4711"
 
 
@@ -33,16 +43,9 @@ class Claude:
 
     def ask(self, prompt, *options, model, key=None):
         """Run `claude -p` as docs/clients.md sets it up; return what it ended with."""
-        environment = npm.clean_environment(
-            self.home,
-            ANTHROPIC_BASE_URL=self.gateway.url,
-            ANTHROPIC_AUTH_TOKEN=key or self.gateway.key,
-            ANTHROPIC_MODEL=model,
-            ANTHROPIC_DEFAULT_HAIKU_MODEL="demo/fast",
-            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-            DISABLE_AUTOUPDATER="1",
-            DISABLE_TELEMETRY="1",
-        )
+        place = {"url": self.gateway.url, "key": key or self.gateway.key, "model": model}
+        variables = {name: value.format(**place) for name, value in VARIABLES.items()}
+        environment = npm.clean_environment(self.home, **variables)
         return subprocess.run(
             [self.program, "-p", prompt, *options, "--max-turns", "8"], cwd=self.project,
             env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -97,9 +100,9 @@ def test_a_loop_of_tools_reads_writes_and_runs(claude, logged, model):
     assert all(cost > 0 for *_, cost in rows)
 
 
-@pytest.mark.parametrize("model", WIRES)
+@pytest.mark.parametrize("model", ["demo/only-messages", "demo/only-gemini"])
 def test_a_session_goes_on(claude, model):
-    """`--continue` sends the earlier answers back, with the reasoning that the gateway wrapped."""
+    """`--continue` sends the earlier turns back as Claude Code kept them."""
     first = claude.ask("Good day. demo: pace=0", "--output-format", "json", model=model)
     assert first.returncode == 0, first.stderr + first.stdout
     again = claude.ask(
