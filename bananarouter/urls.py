@@ -5,10 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import home, keys, overview, requests, shell, staff
+from bananarouter.pages import api_docs, home, keys, overview, requests, shell, staff
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.Home.as_view(), name="home"),
+    path("docs/api", api_docs.Index.as_view(), name="api_docs"),
+    path("docs/api/<slug:tag>", api_docs.Protocol.as_view(), name="api_protocol"),
+    path("api/openapi.json", api_docs.Document.as_view(), name="openapi"),
     path("overview", overview.Overview.as_view(), name="overview"),
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/new", keys.New.as_view(), name="key_new"),

@@ -152,6 +152,13 @@ def _said(route: Route, method: str) -> Operation:
         raise Undescribed(f"{method.upper()} {route.path}: say it in bananarouter/openapi") from None
 
 
+@cache
+def schemas() -> Mapping[str, Json]:
+    """Return every named schema."""
+    own = {name: told for part in PARTS for name, told in part.SCHEMAS.items()}
+    return {**errors.SCHEMAS, **own}
+
+
 def build(*, is_demo: bool) -> Json:
     """Return the whole document; `is_demo`: its examples call models of the demo vendor."""
     found = described()
@@ -174,10 +181,7 @@ def build(*, is_demo: bool) -> Json:
         "components": {
             "securitySchemes": dict(_KEYS),
             "headers": {name: {**told} for name, told in headers.RETURNED.items()},
-            "schemas": {
-                **errors.SCHEMAS,
-                **{name: told for part in PARTS for name, told in part.SCHEMAS.items()},
-            },
+            "schemas": dict(schemas()),
         },
     }
     used = set(_pointers(paths))

@@ -69,7 +69,7 @@ def curl(
         lines += [f"-F {name}=@{file}" for name, file in example.files.items()]
     elif example.body is not None:
         lines.append(f'-H "Content-Type: {JSON}"')
-        lines.append(f"-d {shlex.quote(json.dumps(told, ensure_ascii=False))}")
+        lines.append(f"-d {shlex.quote(_json(told))}")
     if example.output:
         lines.append(f"-o {example.output}")
     return " \\\n  ".join(lines)
@@ -96,6 +96,15 @@ def python(
     else:
         lines += [f"answer = {call}", "print(answer)"]
     return "\n".join(lines)
+
+
+def _json(told: Json) -> str:
+    """Write a body on one line where it fits, else one field on each line."""
+    line = json.dumps(told, ensure_ascii=False)
+    if len(line) <= _LINE_MAX:
+        return line
+    fields = (f"    {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in told.items())
+    return "{\n" + ",\n".join(fields) + "\n  }"
 
 
 def _by_requests(
