@@ -149,7 +149,9 @@ def _said(route: Route, method: str) -> Operation:
     try:
         return OPERATIONS[route.view][method]
     except KeyError:
-        raise Undescribed(f"{method.upper()} {route.path}: say it in bananarouter/openapi") from None
+        raise Undescribed(
+            f"{method.upper()} {route.path}: say it in bananarouter/openapi"
+        ) from None
 
 
 @cache
@@ -165,7 +167,7 @@ def build(*, is_demo: bool) -> Json:
     paths: Json = {}
     for one in found:
         paths.setdefault(one.route.path, {})[one.method] = _operation(one, is_demo=is_demo)
-    document = {
+    document: Json = {
         "openapi": "3.1.0",
         "info": {
             "title": "BananaRouter",

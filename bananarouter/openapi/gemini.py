@@ -93,11 +93,7 @@ SCHEMAS: dict[str, Json] = {
     "EmbedContentRequest": obj(_EMBED, required=("content",)),
     "EmbedContentResponse": obj({"embedding": _VECTOR}, required=("embedding",)),
     "BatchEmbedContentsRequest": obj(
-        {
-            "requests": array(
-                obj({"model": text(), **_EMBED}, required=("content",)), minItems=1
-            )
-        },
+        {"requests": array(obj({"model": text(), **_EMBED}, required=("content",)), minItems=1)},
         required=("requests",),
     ),
     "BatchEmbedContentsResponse": obj({"embeddings": array(_VECTOR)}, required=("embeddings",)),

@@ -6,7 +6,7 @@ from bananarouter.openapi import schema
 from bananarouter.openapi.operation import Kind, Parameter, Tag
 from bananarouter.openapi.schema import Json
 
-_ON_OFF = {"enum": ["on", "off"], "default": "on"}
+_ON_OFF: Json = {"enum": ["on", "off"], "default": "on"}
 
 SENT: Mapping[str, Parameter] = {
     found.name: found

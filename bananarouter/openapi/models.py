@@ -1,7 +1,15 @@
 """The lists of models, in the shape of the protocol that asks."""
 
 from bananarouter.openapi import schema
-from bananarouter.openapi.operation import JSON, Example, Kind, Operation, Operations, Parameter, Tag
+from bananarouter.openapi.operation import (
+    JSON,
+    Example,
+    Kind,
+    Operation,
+    Operations,
+    Parameter,
+    Tag,
+)
 from bananarouter.openapi.schema import Json, array, flag, integer, maybe, obj, ref, text
 from routing.api import models
 from routing.api.models import ANTHROPIC_PAGE, GEMINI_PAGE, PAGE_MAX

@@ -208,9 +208,7 @@ CHAT: dict[str, Json] = {
     # What /api/v1 adds.
     "OpenRouterChatFields": obj(
         {
-            "models": array(
-                text(), "Other models to fall back on, in this order.", maxItems=10
-            ),
+            "models": array(text(), "Other models to fall back on, in this order.", maxItems=10),
             "plugins": array(
                 obj({"id": text("`web` searches the web.")}, required=("id",)),
             ),
@@ -287,13 +285,15 @@ RESPONSES: dict[str, Json] = {
             "status": text("`completed`, `incomplete` or `failed`."),
             "model": text(),
             "output": array(
-                obj({"type": text("`message`, `reasoning`, `function_call` ...")},
-                    required=("type",))
+                obj(
+                    {"type": text("`message`, `reasoning`, `function_call` ...")},
+                    required=("type",),
+                )
             ),
             "usage": maybe(_RESPONSES_USAGE),
         },
         required=("id", "object", "output"),
-    ),  # fmt: skip
+    ),
     "ResponseEvent": obj(
         {
             "type": text("`response.created`, `response.output_text.delta` ...; `error` at last."),

@@ -1,7 +1,15 @@
 """Our own records under /api/v1: the key that asks, the account's credit, one request."""
 
 from bananarouter.openapi import schema
-from bananarouter.openapi.operation import JSON, Example, Kind, Operation, Operations, Parameter, Tag
+from bananarouter.openapi.operation import (
+    JSON,
+    Example,
+    Kind,
+    Operation,
+    Operations,
+    Parameter,
+    Tag,
+)
 from bananarouter.openapi.schema import Json, flag, integer, maybe, number, obj, ref, text
 from routing.api import account
 

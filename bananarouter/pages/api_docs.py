@@ -38,7 +38,7 @@ LEADS: Final[Mapping[Tag, str | Promise]] = {
     Tag.GEMINI: _("Generating, counting and embedding; the path names the model."),
     Tag.MODELS: _("What your key may use, in the shape of the protocol that asks."),
     Tag.OPENROUTER: _(
-        "The same operations under /api/v1, in OpenRouter’s envelope: its errors, a gen- id, "
+        "The same operations under /api/v1, in the envelope of OpenRouter: its errors, a gen- id, "
         "and the cost in every usage."
     ),
     Tag.PLATFORM: _("Your key, your credit, your requests."),

@@ -186,7 +186,16 @@ def test_the_keyboard_reaches_everything_in_order(visit):
     page.goto("/keys")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
-    wanted = ["BananaRouter", "Overview", "Keys", "Requests", "API", "alice", "Create a key", "Revoke"]
+    wanted = [
+        "BananaRouter",
+        "Overview",
+        "Keys",
+        "Requests",
+        "API",
+        "alice",
+        "Create a key",
+        "Revoke",
+    ]
     reached: list[str] = []
     while "Revoke" not in reached:
         assert len(reached) <= len(wanted), f"more stops than there should be: {reached}"
