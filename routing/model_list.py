@@ -16,7 +16,7 @@ LIMIT_MAX = 1_000
 LIMIT = 500
 ALL = "all"
 # By OpenRouter's words; what else it sorts by (speed, popularity, scores) is not known here.
-_SORTS: Mapping[str, Callable[[Sheet], int]] = {
+SORTS: Mapping[str, Callable[[Sheet], int]] = {
     "pricing-low-to-high": lambda s: s.price(UnitClass.INPUT) + s.price(UnitClass.OUTPUT),
     "pricing-high-to-low": lambda s: -s.price(UnitClass.INPUT) - s.price(UnitClass.OUTPUT),
     "context-high-to-low": lambda s: -(s.context_tokens_max or 0),
@@ -72,7 +72,7 @@ class Filters:
             context_tokens_min=query_fields.integer(query, "context", at_least=1) or 0,
             price_min=_range(query, "min"),
             price_max=_range(query, "max"),
-            sort=query_fields.choice(query, "sort", _SORTS),
+            sort=query_fields.choice(query, "sort", SORTS),
         )
 
     def pass_(self, sheet: Sheet) -> bool:
@@ -139,7 +139,7 @@ def reached(caller: Caller, *, at: dt.datetime) -> list[Sheet]:
 def chosen(sheets: Iterable[Sheet], filters: Filters) -> list[Sheet]:
     """Return those that pass, in the order that is asked for."""
     found = [sheet for sheet in sheets if filters.pass_(sheet)]
-    return sorted(found, key=_SORTS[filters.sort]) if filters.sort else found
+    return sorted(found, key=SORTS[filters.sort]) if filters.sort else found
 
 
 def listing(sheets: list[Sheet], *, page: Page, query: Query, path: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import orjson
 
 from bananarouter.openapi import (
     anthropic,
+    catalogue,
     errors,
     examples,
     gemini,
@@ -29,7 +30,7 @@ from routing.surfaces import Family
 
 VERSION: Final = "1.0.0"  # of the API: its paths say v1
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-PARTS: Final = (openai, media, anthropic, gemini, models, platform)
+PARTS: Final = (openai, media, anthropic, gemini, models, catalogue, platform)
 OPERATIONS: Final[Operations] = {
     view: told for part in PARTS for view, told in part.OPERATIONS.items()
 }
@@ -38,7 +39,11 @@ _FAMILIES: Final[Mapping[Tag, Family]] = {
     Tag.GEMINI: Family.GEMINI,
 }
 # The first path of each operation has its plain id; the others tell where they stand.
-_HOME: Final[Mapping[Tag, str]] = {Tag.GEMINI: "v1beta", Tag.PLATFORM: "api"}
+_HOME: Final[Mapping[Tag, str]] = {
+    Tag.GEMINI: "v1beta",
+    Tag.CATALOGUE: "api",
+    Tag.PLATFORM: "api",
+}
 _ENDINGS: Final[Mapping[str, str]] = {"v1": "V1", "v1beta": "V1beta", "api": "OpenRouter"}
 _TAGS: Final[Mapping[Tag, str]] = {
     Tag.OPENAI: "OpenAI's protocol. Base URL of its SDK: this host with `/v1`.",
@@ -47,7 +52,8 @@ _TAGS: Final[Mapping[Tag, str]] = {
     Tag.MODELS: "What your key may use, in the shape of the protocol that asks.",
     Tag.OPENROUTER: "The same operations in OpenRouter's envelope: its errors, a `gen-` id, "
     "`provider`, and the cost in every usage. Base URL: this host with `/api/v1`.",
-    Tag.PLATFORM: "Your key, your credit, your requests.",
+    Tag.CATALOGUE: "Models with prices, their endpoints and vendors, in OpenRouter's shapes.",
+    Tag.PLATFORM: "Your keys, your credit, your requests, and what one would cost.",
 }
 _KEYS: Final[Mapping[str, Json]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's SDKs send it."},
@@ -84,23 +90,25 @@ class Described:
     route: Route
     method: str
     operation: Operation
+    is_alias: bool = False  # another path of the same place has the same view
 
     @property
     def tag(self) -> Tag:
         """The group that it stands in."""
-        if self.route.is_platform and self.operation.tag is not Tag.PLATFORM:
+        if self.route.is_platform and _HOME.get(self.operation.tag) != "api":
             return Tag.OPENROUTER
         return self.operation.tag
 
     @property
     def is_home(self) -> bool:
         """Whether this is the path that the operation is shown under."""
-        return self._place == _HOME.get(self.operation.tag, "v1")
+        return not self.is_alias and self._is_in_place
 
     @property
     def id(self) -> str:
         """The operation's id, unique over all paths."""
-        return self.operation.id + ("" if self.is_home else _ENDINGS[self._place])
+        ending = "" if self._is_in_place else _ENDINGS[self._place]
+        return self.operation.id + ending + ("Alias" if self.is_alias else "")
 
     @property
     def family(self) -> Family:
@@ -132,17 +140,24 @@ class Described:
         return {**plain, **({JSON: priced} if priced else {})}
 
     @property
+    def _is_in_place(self) -> bool:
+        return self._place == _HOME.get(self.operation.tag, "v1")
+
+    @property
     def _place(self) -> str:
         return self.route.path.split("/")[1]
 
 
 def described() -> list[Described]:
     """Return every operation of the API, in the order of the URLconf. Raises: Undescribed."""
-    return [
-        Described(route=route, method=method, operation=_said(route, method))
-        for route in all_routes()
-        for method in route.methods
-    ]
+    found: list[Described] = []
+    seen: set[str] = set()
+    for route in all_routes():
+        for method in route.methods:
+            one = Described(route=route, method=method, operation=_said(route, method))
+            found.append(replace(one, is_alias=one.id in seen))
+            seen.add(one.id)
+    return found
 
 
 def _said(route: Route, method: str) -> Operation:

@@ -39,19 +39,44 @@ _CALLERS: Final = frozenset(
 NOWHERE: Final = frozenset({Code.METHOD_NOT_ALLOWED, Code.HEADERS_TOO_LARGE})
 _OF_LISTS: Final = frozenset({Code.MODEL_NOT_FOUND})
 _OF_RECORDS: Final = frozenset(
-    {Code.INVALID_VALUE, Code.INVALID_TYPE, Code.MISSING_FIELD, Code.INVALID_JSON,
-     Code.NOT_FOUND, Code.MODEL_NOT_FOUND, Code.BODY_TOO_LARGE}
-)  # fmt: skip
+    {
+        Code.INVALID_JSON,
+        Code.INVALID_UTF8,
+        Code.DUPLICATE_KEY,
+        Code.TOO_DEEP,
+        Code.TOO_MANY_ITEMS,
+        Code.MISSING_FIELD,
+        Code.INVALID_TYPE,
+        Code.INVALID_VALUE,
+        Code.NOT_FOUND,
+        Code.MODEL_NOT_FOUND,
+        Code.BODY_TOO_LARGE,
+        Code.UNSUPPORTED_ENCODING,
+    }
+)
+# What reading a body of any protocol can end in, short of sending it.
+_OF_ESTIMATES: Final = (_OF_RECORDS - {Code.NOT_FOUND}) | {
+    Code.INVALID_HEADER,
+    Code.UNKNOWN_BETA,
+    Code.VENDOR_HANDLE,
+    Code.UNPRICED,
+    Code.UNBOUNDED,
+    Code.WRONG_PROTOCOL,
+    Code.UNSUPPORTED,
+    Code.MODEL_NOT_ALLOWED,
+    Code.CONCURRENCY,
+}
 _OF_KIND: Final[Mapping[Kind, frozenset[Code]]] = {
     Kind.RELAYED: frozenset(Code) - NOWHERE - {Code.NOT_FOUND},
     Kind.COUNT: frozenset(Code) - NOWHERE - {Code.NOT_FOUND},
     Kind.LIST: _CALLERS | _OF_LISTS,
     Kind.PLATFORM: _CALLERS | _OF_RECORDS,
+    Kind.ESTIMATE: _CALLERS | _OF_ESTIMATES,
 }
 # Of what only some operations of a kind have, an operation says itself which it has.
 _ON_DEMAND: Final[Mapping[Kind, frozenset[int]]] = {
     Kind.LIST: frozenset({404}),
-    Kind.PLATFORM: frozenset({400, 404, 413}),
+    Kind.PLATFORM: frozenset({400, 404, 413, 415}),
 }
 
 _CODE = "One of our codes, or a vendor's own in what is passed on from it."

@@ -22,6 +22,7 @@ MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "rerank": ("demo/rerank", "cohere/rerank-v3.5"),
 }
 GENERATION: Final = "gen-01a2177a75ca7dec9fbb6a27cc880850"  # to be replaced by the reader's own
+HASH: Final = "8f2d9c9ca243c539add81eaff8e6bc02a8fdef33ec3a92b989c0f137d7abf6b6"  # likewise
 _LINE_MAX: Final = 72
 _CLIENTS: Final[Mapping[Tag, tuple[str, str]]] = {
     Tag.OPENAI: ("from openai import OpenAI", 'OpenAI(base_url="{origin}/v1", api_key={key})'),
@@ -165,9 +166,11 @@ def _model(example: Example, *, is_demo: bool) -> str:
 
 
 def _filled(value: Any, model: str) -> Any:
-    """Put the model's name, or a generation's id, where the description leaves room for it."""
+    """Put names and ids where the description leaves room for them."""
     if isinstance(value, str):
-        return value.replace("{model}", model).replace("{generation}", GENERATION)
+        for name, told in (("model", model), ("generation", GENERATION), ("hash", HASH)):
+            value = value.replace(f"{{{name}}}", told)
+        return value
     if isinstance(value, Mapping):
         return {name: _filled(part, model) for name, part in value.items()}
     if isinstance(value, list):

@@ -99,6 +99,7 @@ _OF_KIND: Mapping[Kind, tuple[str, ...]] = {
     Kind.COUNT: (*_ANSWERED, "X-Token-Count"),
     Kind.LIST: ("X-Generation-Id",),
     Kind.PLATFORM: ("X-Generation-Id",),
+    Kind.ESTIMATE: ("X-Generation-Id",),
 }
 OF_ERRORS = ("X-Generation-Id", "Retry-After")
 

@@ -20,6 +20,7 @@ class Tag(enum.StrEnum):
     GEMINI = "gemini"
     MODELS = "models"
     OPENROUTER = "openrouter"
+    CATALOGUE = "catalogue"
     PLATFORM = "platform"
 
 
@@ -30,6 +31,7 @@ class Kind(enum.Enum):
     COUNT = enum.auto()  # tokens are counted, free of charge
     LIST = enum.auto()  # read from our own catalogue
     PLATFORM = enum.auto()  # read from our own records
+    ESTIMATE = enum.auto()  # a body of any protocol is read, and nothing sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

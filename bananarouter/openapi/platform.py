@@ -1,4 +1,4 @@
-"""Our own records under /api/v1: the key that asks, the account's credit, one request."""
+"""Our own records under /api/v1: keys, credit, requests, activity, estimates."""
 
 from bananarouter.openapi import schema
 from bananarouter.openapi.operation import (
@@ -10,36 +10,90 @@ from bananarouter.openapi.operation import (
     Parameter,
     Tag,
 )
-from bananarouter.openapi.schema import Json, flag, integer, maybe, number, obj, ref, text
-from routing.api import account
+from bananarouter.openapi.schema import Json, array, flag, integer, maybe, number, obj, ref, text
+from routing.api import account, keys
+from routing.api import estimate as estimate_api
+from routing.managed_keys import LIMIT_USD_MAX, NAME_CHARS_MAX
 
+EXACT = text("US dollars, exactly.", pattern=r"^-?[0-9]+(\.[0-9]+)?$")
 _USD = number("US dollars.")
-_EXACT = text("US dollars, exactly.", pattern=r"^-?[0-9]+(\.[0-9]+)?$")
 _TOKENS = integer(minimum=0)
+_PRICE = maybe(
+    obj(
+        {"min": EXACT, "max": EXACT, "currency": text(const="USD")},
+        required=("min", "max", "currency"),
+        description="From a prompt in the cache without an answer to the most that is held.",
+    )
+)
+_KEY_FIELDS: Json = {
+    "label": text("Its name and its last four characters."),
+    "limit": maybe(number("US dollars in total; null: none.")),
+    "limit_remaining": maybe(_USD),
+    "limit_reset": {"type": "null", "description": "A limit never starts over."},
+    "usage": _USD,
+    "usage_daily": number("Since midnight UTC."),
+    "usage_weekly": number("Since Monday, UTC."),
+    "usage_monthly": number("Since the first, UTC."),
+    "expires_at": maybe(text(format="date-time")),
+}
+_KEY_NEEDED = ("label", "limit", "limit_remaining", "usage", "expires_at")
+_ENDPOINT: Json = {
+    "endpoint_id": text(),
+    "provider_name": text(),
+    "jurisdiction": text(),
+    "protocol": text(),
+}
+_NAME = text("1 to 80 printable characters.", maxLength=NAME_CHARS_MAX, minLength=1)
+_LIMIT = maybe(number("US dollars in total; null: none.", minimum=0, maximum=LIMIT_USD_MAX))
 
 SCHEMAS: dict[str, Json] = {
     "Key": obj(
         {
-            "label": text("Its name and its last four characters."),
-            "limit": maybe(number("US dollars in total; null: none.")),
-            "limit_remaining": maybe(_USD),
-            "limit_reset": {"type": "null", "description": "A limit never starts over."},
-            "usage": _USD,
-            "usage_daily": _USD,
-            "usage_weekly": _USD,
-            "usage_monthly": _USD,
+            **_KEY_FIELDS,
             "is_free_tier": flag("Whether the account may use demo models only."),
             "is_management_key": flag(),
-            "expires_at": maybe(text(format="date-time")),
+            "rate_limit": obj({"requests": integer(), "interval": text(), "note": text()}),
         },
-        required=("label", "limit", "limit_remaining", "usage", "expires_at"),
+        required=(*_KEY_NEEDED, "is_management_key"),
     ),
+    "ManagedKey": obj(
+        {
+            "hash": text("Names the key, and verifies nothing."),
+            "name": text(),
+            "disabled": flag(),
+            "created_at": text(format="date-time"),
+            **_KEY_FIELDS,
+        },
+        required=("hash", "name", "disabled", "created_at", *_KEY_NEEDED),
+    ),
+    "NewKeyRequest": obj(
+        {
+            "name": _NAME,
+            "limit": _LIMIT,
+            "expires_at": maybe(text("A moment to come, in UTC.", format="date-time")),
+            "limit_reset": {"type": "null", "description": "Must be null."},
+        },
+        required=("name",),
+    ),
+    "ChangeKeyRequest": obj(
+        {
+            "name": _NAME,
+            "limit": _LIMIT,
+            "disabled": flag("May be undone."),
+            "limit_reset": {"type": "null", "description": "Must be null."},
+        }
+    ),
+    "NewKey": obj(
+        {"data": ref("ManagedKey"), "key": text("The key itself: shown this once.")},
+        required=("data", "key"),
+    ),
+    "Deleted": obj({"deleted": flag(const=True)}, required=("deleted",)),
     "Credits": obj(
         {
             "total_credits": number("All that was ever put in, in US dollars."),
             "total_usage": number("All that was ever charged, in US dollars."),
-            "balance": {**_EXACT, "description": "What can be spent now, exactly."},
-            "in_flight": {**_EXACT, "description": "What is held for running requests, exactly."},
+            "balance": {**EXACT, "description": "What can be spent now, exactly."},
+            "in_flight": {**EXACT, "description": "What is held for running requests, exactly."},
         },
         required=("total_credits", "total_usage", "balance", "in_flight"),
     ),
@@ -48,30 +102,94 @@ SCHEMAS: dict[str, Json] = {
             "id": text(pattern="^gen-[0-9a-f]{32}$"),
             "model": maybe(text()),
             "provider_name": maybe(text()),
+            "vendor": maybe(text()),
+            "jurisdiction": maybe(text()),
+            "surface": text("What was called, as the request log names it."),
             "created_at": text(format="date-time"),
             "streamed": flag(),
+            "cancelled": flag("Whether you left before the end."),
             "status": integer("The HTTP status of the answer."),
             "finish_reason": maybe(text()),
-            "error_code": maybe(schema.ref("ErrorCode")),
+            "error_code": maybe(ref("ErrorCode")),
             "tokens_prompt": _TOKENS,
             "tokens_completion": _TOKENS,
             "native_tokens_reasoning": _TOKENS,
             "native_tokens_cached": _TOKENS,
             "is_estimated": flag("Whether we counted, for want of the vendor's count."),
             "total_cost": _USD,
-            "cost_usd": _EXACT,
+            "cost_usd": EXACT,
+            "charge": maybe(obj({"state": text(), "reason": maybe(text())})),
+            "provider_responses": array(
+                obj({"endpoint_id": text(), "outcome": maybe(text())}), "Whom we asked, in order."
+            ),
             "latency": maybe(integer("Milliseconds to the first byte.")),
             "generation_time": maybe(integer("Milliseconds in all.")),
         },
         required=("id", "status", "total_cost", "cost_usd", "created_at"),
+        description="What is not kept (headers of yours, the vendor's own id) is null.",
+    ),
+    "ActivityRow": obj(
+        {
+            "date": text("A day of UTC.", format="date"),
+            "model": maybe(text()),
+            "endpoint_id": text(),
+            "provider_name": maybe(text()),
+            "requests": integer(),
+            "usage": _USD,
+            "usage_usd": EXACT,
+            "prompt_tokens": _TOKENS,
+            "completion_tokens": _TOKENS,
+            "reasoning_tokens": _TOKENS,
+        },
+        required=("date", "endpoint_id", "requests", "usage", "usage_usd"),
+    ),
+    "Estimate": obj(
+        {
+            "model": text(),
+            "price": _PRICE,
+            "prompt_tokens": _TOKENS,
+            "endpoints": array(
+                obj(
+                    {
+                        **_ENDPOINT,
+                        "price": _PRICE,
+                        "prompt_tokens_max": _TOKENS,
+                        "completion_tokens_max": _TOKENS,
+                    },
+                    required=("endpoint_id", "price"),
+                ),
+                "Those that may answer.",
+            ),
+            "excluded": array(
+                obj(
+                    {**_ENDPOINT, "reason": ref("ErrorCode"), "message": text()},
+                    required=("endpoint_id", "reason", "message"),
+                ),
+                "Those that will not be tried, and why.",
+            ),
+        },
+        required=("model", "price", "prompt_tokens", "endpoints", "excluded"),
+    ),
+    "EstimateRequest": schema.either(
+        ref("ChatCompletionRequest"),
+        ref("CompletionRequest"),
+        ref("ResponseRequest"),
+        ref("EmbeddingsRequest"),
+        ref("MessageRequest"),
+        ref("GenerateContentRequest"),
+        description="The body of the call whose price is asked for.",
     ),
 }
 
 
-def data_of(name: str) -> Json:
+def data_of(shape: Json) -> Json:
     """Describe `{"data": ...}`."""
-    return obj({"data": ref(name)}, required=("data",))
+    return obj({"data": shape}, required=("data",))
 
+
+_HASH = Parameter(name="public_hash", place="path", text="A key's `hash`.")
+_MANAGES = "For management keys, which an operator makes."
+_ONE_KEY = {"public_hash": "{hash}"}
 
 OPERATIONS: Operations = {
     account.Key: {
@@ -80,7 +198,7 @@ OPERATIONS: Operations = {
             tag=Tag.PLATFORM,
             kind=Kind.PLATFORM,
             summary="The key that asks",
-            answers={JSON: data_of("Key")},
+            answers={JSON: data_of(ref("Key"))},
             answer_text="Its label, limit and usage.",
             examples=(Example(name="key", summary="The key that asks"),),
         )
@@ -91,7 +209,7 @@ OPERATIONS: Operations = {
             tag=Tag.PLATFORM,
             kind=Kind.PLATFORM,
             summary="The account's credit",
-            answers={JSON: data_of("Credits")},
+            answers={JSON: data_of(ref("Credits"))},
             answer_text="Credit, usage and what is left.",
             examples=(Example(name="credits", summary="The account's credit"),),
         )
@@ -110,7 +228,7 @@ OPERATIONS: Operations = {
                     text="A generation id, as in the header `X-Generation-Id`.",
                 ),
             ),
-            answers={JSON: data_of("Generation")},
+            answers={JSON: data_of(ref("Generation"))},
             answer_text="The record of the request.",
             more_errors=(400, 404),
             examples=(
@@ -121,5 +239,148 @@ OPERATIONS: Operations = {
                 ),
             ),
         )
+    },
+    account.Activity: {
+        "get": Operation(
+            id="getActivity",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="Activity",
+            text="What was billed in 30 days, today included: a row for each day, model and "
+            "endpoint. The sums agree with the ledger.",
+            parameters=(
+                Parameter(name="date", text="One day of UTC.", schema=text(format="date")),
+                Parameter(name="api_key_hash", text="One key's requests, by its `hash`."),
+            ),
+            answers={JSON: data_of(array(ref("ActivityRow")))},
+            answer_text="The rows, the latest day first.",
+            more_errors=(400, 404),
+            examples=(Example(name="activity", summary="All days"),),
+        )
+    },
+    estimate_api.Estimate: {
+        "post": Operation(
+            id="estimate",
+            tag=Tag.PLATFORM,
+            kind=Kind.ESTIMATE,
+            summary="Price of a request",
+            text="Takes the body of a call under /api/v1 and sends, holds and charges nothing. "
+            "It counts as a request for the limits of rate.",
+            parameters=(
+                Parameter(
+                    name="surface",
+                    text="What would be called.",
+                    schema=text(
+                        enum=[surface.value for surface in estimate_api.SURFACES], default="chat"
+                    ),
+                ),
+                Parameter(name="model", text="For `surface=generate`, whose body names none."),
+            ),
+            request={JSON: ref("EstimateRequest")},
+            answers={JSON: data_of(ref("Estimate"))},
+            answer_text="What the call would cost, and at which endpoints.",
+            examples=(
+                Example(
+                    name="estimate",
+                    summary="A chat completion",
+                    model="text",
+                    body={
+                        "model": "{model}",
+                        "messages": [{"role": "user", "content": "Hello"}],
+                        "max_tokens": 100,
+                    },
+                ),
+            ),
+        )
+    },
+    keys.Keys: {
+        "get": Operation(
+            id="listKeys",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="Keys",
+            text=_MANAGES,
+            parameters=(
+                Parameter(
+                    name="offset",
+                    text="How many to pass over.",
+                    schema=integer(minimum=0, default=0),
+                ),
+                Parameter(
+                    name="include_disabled",
+                    text="Disabled ones too.",
+                    schema=text(enum=["true", "false"], default="false"),
+                ),
+            ),
+            answers={JSON: data_of(array(ref("ManagedKey")))},
+            answer_text="100 ordinary keys of the account, the newest first.",
+            more_errors=(400,),
+            examples=(Example(name="keys", summary="The account's keys"),),
+        ),
+        "post": Operation(
+            id="createKey",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="Make a key",
+            text=_MANAGES,
+            request={JSON: ref("NewKeyRequest")},
+            status=201,
+            answers={JSON: ref("NewKey")},
+            answer_text="The key, and its text this once.",
+            more_errors=(400, 413, 415),
+            examples=(
+                Example(
+                    name="create",
+                    summary="A key with a limit of 5 dollars",
+                    body={"name": "laptop", "limit": 5},
+                ),
+            ),
+        ),
+    },
+    keys.OneKey: {
+        "get": Operation(
+            id="getManagedKey",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="One key",
+            text=_MANAGES,
+            parameters=(_HASH,),
+            answers={JSON: data_of(ref("ManagedKey"))},
+            answer_text="The key.",
+            more_errors=(404,),
+            examples=(Example(name="key", summary="One key", path=_ONE_KEY),),
+        ),
+        "patch": Operation(
+            id="changeKey",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="Change a key",
+            text=f"{_MANAGES} Holds on every worker within a second.",
+            parameters=(_HASH,),
+            request={JSON: ref("ChangeKeyRequest")},
+            answers={JSON: data_of(ref("ManagedKey"))},
+            answer_text="The key as it is now.",
+            more_errors=(400, 404, 413, 415),
+            examples=(
+                Example(
+                    name="disable",
+                    summary="A key disabled",
+                    path=_ONE_KEY,
+                    body={"disabled": True},
+                ),
+            ),
+        ),
+        "delete": Operation(
+            id="deleteKey",
+            tag=Tag.PLATFORM,
+            kind=Kind.PLATFORM,
+            summary="Revoke a key",
+            text=f"{_MANAGES} Holds on every worker within a second, for good.",
+            parameters=(_HASH,),
+            answers={JSON: ref("Deleted")},
+            answer_text="It is revoked.",
+            more_errors=(404,),
+            examples=(Example(name="delete", summary="A key revoked", path=_ONE_KEY),),
+        ),
     },
 }

@@ -30,6 +30,7 @@ TITLES: Final[Mapping[Tag, str | Promise]] = {
     Tag.GEMINI: "Gemini",
     Tag.MODELS: _("Models"),
     Tag.OPENROUTER: "OpenRouter",
+    Tag.CATALOGUE: _("Catalogue"),
     Tag.PLATFORM: _("Account"),
 }
 LEADS: Final[Mapping[Tag, str | Promise]] = {
@@ -41,7 +42,8 @@ LEADS: Final[Mapping[Tag, str | Promise]] = {
         "The same operations under /api/v1, in the envelope of OpenRouter: its errors, a gen- id, "
         "and the cost in every usage."
     ),
-    Tag.PLATFORM: _("Your key, your credit, your requests."),
+    Tag.CATALOGUE: _("Models with prices, their endpoints and vendors, in OpenRouter shapes."),
+    Tag.PLATFORM: _("Your keys, your credit, your requests, and what one would cost."),
 }
 
 
