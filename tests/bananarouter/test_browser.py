@@ -46,6 +46,7 @@ def site(live_server):
         ),
     ]  # fmt: skip
     live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
 
@@ -226,3 +227,20 @@ def test_the_theme_follows_the_system(visit):
         page.goto("/")
         grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds[0] != grounds[1]
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_the_reference_is_read_with_and_without_javascript(has_script, visit):
+    page = visit(viewport=PHONE, java_script_enabled=has_script)
+    page.goto("/")
+    page.get_by_role("link", name="Read the API reference").click()
+    page.get_by_role("link", name="/v1/messages", exact=False).first.click()
+    operation = page.locator("#createMessage")
+    expect(operation.get_by_role("heading", name="Message", exact=True)).to_be_visible()
+    expect(operation.get_by_text("client.messages.create").first).to_be_hidden()
+    operation.get_by_text("Python").first.click()
+    expect(operation.get_by_text("client.messages.create").first).to_be_visible()
+    expect(operation.get_by_text("stop_reason").first).to_be_hidden()
+    operation.get_by_text("Answer application/json").click()
+    expect(operation.get_by_text("stop_reason").first).to_be_visible()
+    expect(operation.get_by_role("button", name="Copy").first).to_be_visible(visible=has_script)
