@@ -113,6 +113,8 @@ class Described:
     @property
     def family(self) -> Family:
         """The protocol of its errors."""
+        if self.route.path.startswith("/v1beta/"):  # model lists, too, are told in its form there
+            return Family.GEMINI
         return _FAMILIES.get(self.operation.tag, Family.OPENAI)
 
     @property

@@ -79,15 +79,15 @@ class ProxyView(APIView):
                 )
             reply: Reply | Stream = await handler(exchange, request, *args, **kwargs)
         except limits.RateLimited as limited:
-            reply = self._refuse(exchange, slow_down(limited))
+            reply = self._refuse(request, exchange, slow_down(limited))
         except RelayError as error:
-            reply = self._refuse(exchange, error)
+            reply = self._refuse(request, exchange, error)
         except ClientGone:
             reply = Reply(status=CLIENT_CLOSED)
             self._record(exchange)
         except Exception:
             logger.exception("API view failed")
-            reply = self._refuse(exchange, INTERNAL)
+            reply = self._refuse(request, exchange, INTERNAL)
         reply.headers["x-generation-id"] = reply.headers["x-request-id"] = exchange.id
         return reply
 
@@ -105,12 +105,16 @@ class ProxyView(APIView):
                 message = getattr(permission, "message", None) or "This API key may not do this."
                 raise RelayError(code=Code.PERMISSION_DENIED, message=message)
 
-    def _refuse(self, exchange: Exchange, error: RelayError) -> Reply:
+    def told_on(self, request: Request) -> Surface:  # noqa: ARG002 - for those with several forms
+        """Return the surface in whose envelope an error is told."""
+        return self.surface
+
+    def _refuse(self, request: Request, exchange: Exchange, error: RelayError) -> Reply:
         exchange.note_error(error)
         self._record(exchange)
         return error_reply(
             error,
-            surface=self.surface,
+            surface=self.told_on(request),
             request_id=exchange.id,
             is_platform=exchange.is_platform,
         )

@@ -21,6 +21,12 @@ class _ModelsView(ProxyView):
     surface = Surface.MODELS
     records = False
 
+    def told_on(self, request: Request) -> Surface:
+        """Return the surface of the protocol that asks."""
+        if _is_gemini(request):
+            return Surface.GENERATE
+        return Surface.MESSAGES if _is_anthropic(request) else self.surface
+
     def visible(self, exchange: Exchange) -> list[Model]:
         """Return the models that this key may use, by name."""
         caller = exchange.caller
@@ -52,7 +58,7 @@ class Models(_ModelsView):
         models = self.visible(exchange)
         if _is_gemini(request):
             return Reply.json(_gemini_page(models, request))
-        if "anthropic-version" in request.lower_headers:
+        if _is_anthropic(request):
             return Reply.json(_anthropic_page(models, request))
         return Reply.json({"object": "list", "data": [_openai(m) for m in models]})
 
@@ -65,9 +71,11 @@ class OneModel(_ModelsView):
         model = self.one(exchange, name)
         if _is_gemini(request):
             return Reply.json(_gemini(model))
-        return Reply.json(
-            _anthropic(model) if "anthropic-version" in request.lower_headers else _openai(model)
-        )
+        return Reply.json(_anthropic(model) if _is_anthropic(request) else _openai(model))
+
+
+def _is_anthropic(request: Request) -> bool:
+    return "anthropic-version" in request.lower_headers
 
 
 def _is_gemini(request: Request) -> bool:

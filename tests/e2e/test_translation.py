@@ -341,3 +341,17 @@ def test_an_envelope_of_an_earlier_turn_reaches_no_vendor(place):
     sent = place.vendor.of("a-main")[0]
     assert b"br1." not in sent.body
     assert [block["type"] for block in sent.json["messages"][1]["content"]] == ["tool_use"]
+
+
+@pytest.mark.parametrize(("client", "path", "headers", "kind"), [
+    (GENERATE, "/v1beta/models/no-such", {}, "NOT_FOUND"),
+    (MESSAGES, "/v1/models/no-such", {"anthropic-version": "2023-06-01"}, "not_found_error"),
+    (CHAT, "/v1/models/no-such", {}, "model_not_found"),
+])  # fmt: skip
+def test_a_model_that_is_not_there_is_told_in_the_form_that_asks(
+    place, client, path, headers, kind
+):
+    answer = place.send(client, path, b"", method="GET", headers=headers)
+    assert answer.status == 404
+    error = answer.json["error"]
+    assert kind in (error.get("status"), error.get("type"), error.get("code"))

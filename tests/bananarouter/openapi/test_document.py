@@ -145,7 +145,8 @@ def test_errors_come_in_the_envelope_of_the_path(whole):
     for path, _, told in operations(whole):
         target = told["responses"]["401"]["$ref"].rpartition("/")[2].split(".")[0]
         is_platform, is_anthropic = path.startswith("/api/v1/"), "/messages" in path
-        wanted = "Gemini" if ":" in path else "Anthropic" if is_anthropic else "OpenAI"
+        is_gemini = ":" in path or path.startswith("/v1beta/")
+        wanted = "Gemini" if is_gemini else "Anthropic" if is_anthropic else "OpenAI"
         assert target == ("Platform" if is_platform else "") + wanted
 
 
