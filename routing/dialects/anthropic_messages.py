@@ -182,7 +182,7 @@ def _read_content(content: Any, param: str, tally: Tally) -> None:
     for number, block in enumerate(content):
         if type(block) is not dict:
             fields.refuse_type(block, "an object", f"{param}[{number}]")
-        if block.get("type") not in _PLAIN_BLOCKS:
+        if fields.kind(block, f"{param}[{number}]") not in _PLAIN_BLOCKS:
             _read_block(block, f"{param}[{number}]", tally)
 
 
@@ -197,7 +197,7 @@ def _read_block(block: dict[str, Any], param: str, tally: Tally) -> None:
             _read_content(block["content"], f"{param}.content", tally)
     elif kind == "tool_addition":
         tool = fields.entry(block.get("tool"), f"{param}.tool")
-        if tool.get("type") not in _TOOL_REFERENCES:
+        if fields.kind(tool, f"{param}.tool") not in _TOOL_REFERENCES:
             _read_tool(tool, f"{param}.tool", tally)
     elif kind == "web_fetch_tool_result":
         tally.has_remote = True  # holds a document, whose bytes bound nothing
@@ -219,8 +219,8 @@ def _read_source(source: dict[str, Any], mime: Any, param: str, tally: Tally) ->
 
 
 def _read_tool(tool: dict[str, Any], param: str, tally: Tally) -> None:
-    kind = tool.get("type")
-    name = "custom" if kind is None else _DATE.sub("", str(kind))
+    kind = fields.kind(tool, param)
+    name = "custom" if kind is None else _DATE.sub("", kind)
     if name in _FREE_TOOLS:
         return
     if name == "web_search":

@@ -108,6 +108,11 @@ def text(body: Mapping[str, Any], name: str, prefix: str = "") -> str | None:
     refuse_type(value, "a string", prefix + name)
 
 
+def kind(value: Mapping[str, Any], param: str) -> str | None:
+    """Read an object's `type`, a word; null is absent."""
+    return text(value, "type", f"{param}.")
+
+
 def flag(body: Mapping[str, Any], name: str) -> bool:
     """Read an optional boolean; absent and null are False."""
     value = body.get(name)

@@ -115,7 +115,7 @@ def _read_messages(body: Mapping[str, Any], tally: Tally) -> None:
 def _read_part(part: Any, param: str, tally: Tally) -> None:
     if type(part) is str:  # Mistral accepts a list of strings
         return
-    kind = fields.entry(part, param).get("type")
+    kind = fields.kind(fields.entry(part, param), param)
     if kind in _TEXT_PARTS:
         return
     if kind == "image_url":
@@ -131,7 +131,7 @@ def _read_part(part: Any, param: str, tally: Tally) -> None:
 
 def _read_tool(tool: dict[str, Any], param: str, tally: Tally) -> None:
     del tally  # no tool of this dialect runs at the vendor
-    if tool.get("type") not in _TOOLS:
+    if fields.kind(tool, param) not in _TOOLS:
         fields.refuse_unpriced(f"{param}.type", "a tool that the vendor runs")
 
 

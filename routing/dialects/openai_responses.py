@@ -150,7 +150,7 @@ def _read_input(given: Any, tally: Tally) -> None:
     for index, item in enumerate(given):
         if type(item) is not dict:
             fields.refuse_type(item, "an object", f"input[{index}]")
-        if item.get("type") not in _PLAIN_ITEMS:
+        if fields.kind(item, f"input[{index}]") not in _PLAIN_ITEMS:
             _read_item(item, f"input[{index}]", tally)
 
 
@@ -186,7 +186,7 @@ def _read_parts(parts: Any, param: str, tally: Tally) -> None:
     for number, part in enumerate(parts):
         if type(part) is not dict:
             fields.refuse_type(part, "an object", f"{param}[{number}]")
-        if part.get("type") not in _TEXT_PARTS:
+        if fields.kind(part, f"{param}[{number}]") not in _TEXT_PARTS:
             _read_part(part, f"{param}[{number}]", tally)
 
 
@@ -204,7 +204,7 @@ def _read_part(part: dict[str, Any], param: str, tally: Tally) -> None:
 
 
 def _read_tool(tool: dict[str, Any], param: str, tally: Tally) -> None:
-    kind = tool.get("type")
+    kind = fields.kind(tool, param)
     if kind in _FREE_TOOLS:
         return
     if kind in _SEARCHES:
