@@ -41,6 +41,15 @@ class Dialed:
     events: list[tuple[bytes, Step]] = field(default_factory=list)  # read, not yet sent
     body: bytes = b""
 
+    def read(self, event: bytes) -> Step:
+        """Read one event. What follows the vendor's own end is read for billing alone.
+
+        A translated answer is so the same whether or not it came with the end in one chunk.
+        """
+        is_over = self.outgoing.translator is not None and self.reader.is_complete
+        step = self.reader.read_event(event)
+        return Step.SWALLOW if is_over else step
+
 
 @dataclass(slots=True, kw_only=True)
 class Log:
@@ -198,7 +207,7 @@ async def _first_events(dialed: Dialed) -> None:
         chunk = await dialed.answer.chunk()
         for event in splitter.feed(chunk) if chunk else [splitter.rest()]:
             is_answer = is_answer or _says_something(event, splitter)
-            dialed.events.append((event, dialed.reader.read_event(event)))
+            dialed.events.append((event, dialed.read(event)))
         if not chunk and not is_answer:
             raise _invalid()
 

@@ -46,24 +46,18 @@ def whole(dialed: Dialed, exchange: Exchange) -> tuple[bytes, str]:
     return body, kind
 
 
-def streamed(dialed: Dialed) -> bytes:
-    """Return what a vendor sent whole, although a stream was asked for, as the client's stream."""
-    translator = dialed.outgoing.translator
-    if translator is None:
-        return dialed.body
-    take_whole(dialed)
-    return translator.stream_whole()
-
-
 def ending(dialed: Dialed, exchange: Exchange, *, held: Iterable[bytes], is_whole: bool) -> bytes:
     """Return what was held until the charge was settled, and the end if there is one."""
-    last = b"".join(held)
     translator = dialed.outgoing.translator
     if translator is not None:
+        # What a vendor sent whole, although a stream was asked for, was read before.
+        last = translator.stream_whole() if dialed.body else b"".join(map(translator.event, held))
         if not is_whole:
             return last
+        last += translator.rest()
         remember(dialed, exchange)
         return last + translator.finish(bill(exchange))
+    last = b"".join(held)
     if exchange.is_platform:
         return envelope.priced_events(last, cost_nusd=exchange.cost_nusd)
     return last

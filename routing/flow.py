@@ -127,7 +127,8 @@ class Flow:
         dialed = await self._answered()
         job, reader, answer = self._job, dialed.reader, dialed.answer
         if dialed.body:  # a vendor that answers a stream request with one JSON body
-            self._held.append(finale.streamed(dialed))
+            finale.take_whole(dialed)
+            self._held.append(dialed.body)
             return Ending.WHOLE
         job.exchange.note_first_byte()
         await self._take(dialed.events)
@@ -136,13 +137,10 @@ class Flow:
             if not chunk:
                 break
             self._beats += 1
-            await self._take(
-                [(event, reader.read_event(event)) for event in dialed.splitter.feed(chunk)]
-            )
+            await self._take([(e, dialed.read(e)) for e in dialed.splitter.feed(chunk)])
         if rest := dialed.splitter.rest():
-            await self._take([(rest, reader.read_event(rest))])
+            await self._take([(rest, dialed.read(rest))])
         reader.end()
-        await self._take_rest(dialed)
         if job.watch.gone:
             return Ending.DRAINED
         return Ending.WHOLE if reader.is_complete else Ending.BROKEN
@@ -173,18 +171,12 @@ class Flow:
             if step is Step.PASS:
                 passed.append(event if translator is None else translator.event(event))
             elif step is Step.HOLD:
-                self._held.append(event if translator is None else translator.event(event))
+                self._held.append(event)  # translated when it is sent
             elif step is Step.FAIL:
                 self._is_over = True
                 break
         if passed and (data := passed[0] if len(passed) == 1 else b"".join(passed)):
             await self._pass(data)
-
-    async def _take_rest(self, dialed: Dialed) -> None:
-        """Write what a translated answer still owes; what follows waits for the bill."""
-        translator = dialed.outgoing.translator
-        if translator is not None and dialed.reader.error is None:
-            self._held.append(translator.rest())
 
     async def _pass(self, data: bytes) -> None:
         if self._job.watch.gone or self._send is None:

@@ -9,6 +9,7 @@ import pytest
 from tests import scripts
 from tests.e2e import serving
 from tests.e2e.serving import CHAT, GENERATE, MESSAGES, RESPONSES, Serving
+from tests.emulator import Script
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.process
@@ -95,6 +96,52 @@ def test_a_stream_that_breaks_ends_in_an_error_and_in_no_end(place, client, wire
     assert END[client.name] not in answer.body
     assert b"error" in answer.body
     assert place.logged(answer.headers["x-generation-id"])[1] == "stream_interrupted"
+
+
+def test_a_broken_stream_of_responses_is_numbered_without_a_gap(place):
+    """What ends an open call is not written when the answer broke: nor is it counted."""
+    block = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": '{"half":'}
+    steps = [
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+    ]
+    begun = [scripts.sse(step, event=step["type"]) for step in steps]
+    start = scripts.message_events()[0]
+    place.vendor.scripts["a-main"] = scripts.stream([start, *begun])
+    answer = call(place, RESPONSES, "a-main", is_stream=True)
+    rows = [row for row in answer.body.decode().splitlines() if row.startswith("data: ")]
+    told = [json.loads(row[6:]) for row in rows]
+    assert told[-1]["type"] == "response.failed"
+    assert [one["sequence_number"] for one in told] == list(range(len(told)))
+    assert told[-1]["response"]["output"] == []
+    assert not [one for one in told if one["type"].endswith("done")]
+
+
+@pytest.mark.parametrize("has_own_chunk", [False, True])
+def test_what_follows_a_vendors_own_end_is_not_translated(place, has_own_chunk):
+    events = scripts.message_events(texts=("a", "b"))
+    after = events[2]  # a text
+    tail = [events[-1], after] if has_own_chunk else [events[-1] + after]
+    place.vendor.scripts["a-main"] = scripts.stream([*events[:-1], *tail])
+    answer = call(place, CHAT, "a-main", is_stream=True)
+    assert answer.body.count(b'"content":"a"') == 1
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, MESSAGES], ids=lambda client: client.name)
+def test_an_array_of_geminis_is_streamed_to_every_client(place, client):
+    """A vendor that ignores `alt=sse` answers with one JSON array."""
+    chunks = [x.removeprefix(b"data: ").strip() for x in scripts.gemini_events(texts=("a1", "b1"))]
+    body = [b"[" + chunks[0], *(b",\r\n" + chunk for chunk in chunks[1:]), b"]"]
+    json_kind = (("Content-Type", "application/json; charset=UTF-8"),)
+    place.vendor.scripts["g-main"] = Script(headers=json_kind, chunks=body, is_chunked=True)
+    answer = call(place, client, "g-main", is_stream=True)
+    assert answer.status == 200
+    assert b'"a1"' in answer.body
+    assert b'"b1"' in answer.body
+    assert END[client.name] in answer.body
+    assert place.logged(answer.headers["x-generation-id"])[2] > 0
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 529])
