@@ -5,10 +5,17 @@ Gemini streams so when the caller leaves `alt=sse` out: `[{...}`, `,\r\n{...}`, 
 
 import re
 
+from routing import sse
 from routing.sse import EVENT_BYTES_MAX, EventTooLarge
 
 _STRUCTURE = re.compile(rb'["{}\[\]]')
 _STRING_END = re.compile(rb'["\\]')
+
+
+def data_of(event: bytes) -> bytes:
+    """Return the element without its punctuation; of an event of a stream its data."""
+    stripped = event.strip(b"[,] \t\r\n")
+    return stripped if not stripped or stripped.startswith(b"{") else sse.data_of(event)
 
 
 class Splitter:

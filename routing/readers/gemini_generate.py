@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from billing.usage import UnitClass, Usage
+from routing import jsonarray
 from routing.conversation import FinishReason
 from routing.readers import counts
 from routing.readers.answer import (
@@ -92,8 +93,7 @@ class GenerateReader(AnswerReader):
         self.end()
 
     def _data(self, event: bytes) -> bytes:
-        stripped = event.strip(b"[,] \t\r\n")
-        return stripped if not stripped or stripped.startswith(b"{") else super()._data(event)
+        return jsonarray.data_of(event)
 
     def _read(self, document: dict[str, Any], data: bytes) -> Step:
         was_over = self._is_over

@@ -1,7 +1,8 @@
 """Which package translates for which surface (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from routing import jsonarray
 from routing.surfaces import Surface
 from routing.translators import (
     anthropic_messages,
@@ -19,6 +20,8 @@ VENDORS: Mapping[Surface, VendorSide] = {
     Surface.MESSAGES: anthropic_messages,
     Surface.GENERATE: gemini_generate,
 }
+# How the data of an event is found where it is not framed as the standard says.
+DATA_OF: Mapping[Surface, Callable[[bytes], bytes]] = {Surface.GENERATE: jsonarray.data_of}
 # By the surface that a client speaks.
 CLIENTS: Mapping[Surface, ClientSide] = {
     Surface.CHAT: openai_chat,

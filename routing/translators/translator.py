@@ -23,7 +23,7 @@ from routing.surfaces import Surface
 from routing.translators import folding, keeping, words
 from routing.translators.base import Answering, Bill, Encoded, Target
 from routing.translators.keeping import Keeper, Kept
-from routing.translators.registry import CLIENTS, VENDORS
+from routing.translators.registry import CLIENTS, DATA_OF, VENDORS
 
 
 def decode_request(inbound: Inbound, *, seal_key: bytes) -> Request:
@@ -57,10 +57,11 @@ class Translator:
         self._tool_names = tool_names
         # The vendor's own format of seals, where it is not that of its wire format (xAI).
         self._seal = SealFormat(seal) if seal else None
-        self._is_plain = not (tool_names or seal)
+        self._data_of = DATA_OF.get(wire, sse.data_of)
         self._decoder = self._vendor.stream_decoder()
         self._encoder = self._client.stream_encoder(answering)
         self._keeper = Keeper()
+        self._call_ids: set[str] = set()
         self._answer: Answer | None = None
 
     @property
@@ -70,7 +71,7 @@ class Translator:
 
     def event(self, event: bytes) -> bytes:
         """Translate one event of the vendor's stream."""
-        return self._write(self._decoder.decode(sse.data_of(event)))
+        return self._write(self._decoder.decode(self._data_of(event)))
 
     def rest(self) -> bytes:
         """Translate the end of the vendor's stream, all but what waits for the bill."""
@@ -117,10 +118,9 @@ class Translator:
 
     def _mended(self, event: Event) -> Event:
         """Put the client's name of a tool back, and say whose the seal is."""
-        if self._is_plain:
-            return event
         if isinstance(event, ToolStart):
-            return msgspec.structs.replace(event, name=self._name(event.name))
+            call_id = self._call_id(event.id)
+            return msgspec.structs.replace(event, id=call_id, name=self._name(event.name))
         if self._seal is None or not isinstance(event, (ReasoningDelta, ReasoningEnd)):
             return event
         if isinstance(event, ReasoningDelta):
@@ -128,8 +128,6 @@ class Translator:
         return msgspec.structs.replace(event, format=self._seal, seal=self._sealed(event.seal))
 
     def _whole(self, answer: Answer) -> Answer:
-        if self._is_plain:
-            return answer
         choices = tuple(
             msgspec.structs.replace(choice, parts=tuple(map(self._part, choice.parts)))
             for choice in answer.choices
@@ -138,7 +136,8 @@ class Translator:
 
     def _part(self, part: Part) -> Part:
         if isinstance(part, ToolCall):
-            return msgspec.structs.replace(part, name=self._name(part.name))
+            call_id = self._call_id(part.id)
+            return msgspec.structs.replace(part, id=call_id, name=self._name(part.name))
         if isinstance(part, Reasoning) and self._seal is not None:
             seal = self._sealed(part.seal)
             return msgspec.structs.replace(part, format=self._seal, seal=seal)
@@ -146,6 +145,16 @@ class Translator:
 
     def _name(self, name: str) -> str:
         return self._tool_names.get(name, name)
+
+    def _call_id(self, call_id: str) -> str:
+        """Return the vendor's id; another for one that came before: results could not be told."""
+        found = call_id
+        while found in self._call_ids:
+            found = f"{call_id[:56]}_{len(self._call_ids)}"
+            call_id = found
+        if found:
+            self._call_ids.add(found)
+        return found
 
     def _sealed(self, seal: Seal | None) -> Seal | None:
         if seal is None or self._seal is None:

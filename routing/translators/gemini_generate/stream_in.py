@@ -38,9 +38,11 @@ _UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
 
 
 def decode_answer(document: Mapping[str, Any]) -> Answer:
-    """Read a whole answer."""
+    """Read a whole answer; some vendors send the array of a stream instead."""
     decoder = Decoder()
-    return fold([*decoder.read(dict(document)), *decoder.end()])
+    pieces = dicts(document) or [dict(document)]
+    events = [event for piece in pieces for event in decoder.read(piece)]
+    return fold([*events, *decoder.end()])
 
 
 class Decoder:

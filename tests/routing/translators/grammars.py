@@ -18,6 +18,8 @@ STOP_REASONS = {
     "model_context_window_exceeded",
 }  # fmt: skip
 
+ENVELOPE = base64.b64encode(b"br1.")[:5].decode()
+
 
 @dataclass
 class Gathered:
@@ -28,7 +30,8 @@ class Gathered:
     usages: int = 0
 
     def add(self, text: str, choice: int = 0) -> None:
-        self.texts[choice] = self.texts.get(choice, "") + text
+        if text:
+            self.texts[choice] = self.texts.get(choice, "") + text
 
 
 def strict(data: bytes) -> Any:
@@ -127,7 +130,6 @@ def completions(data: bytes, *, is_finished: bool, wants_usage: bool = True) -> 
             ended.add(told["index"])
     assert bool(ended) == is_finished
     assert not is_finished or ended >= set(gathered.texts)
-    gathered.texts = {index: text for index, text in gathered.texts.items() if text}
     return gathered
 
 
@@ -240,7 +242,7 @@ class _Messages:
         assert document["delta"]["stop_reason"] in STOP_REASONS
         assert document["usage"]["output_tokens"] >= 0
 
-    def message_stop(self, document: dict[str, Any]) -> None:
+    def message_stop(self, _: dict[str, Any]) -> None:
         assert self.is_ending
         self.is_stopped = self.is_over = True
 
@@ -249,7 +251,7 @@ class _Messages:
         assert document["error"]["message"]
         self.is_over = True
 
-    def ping(self, document: dict[str, Any]) -> None:
+    def ping(self, _: dict[str, Any]) -> None:
         assert self.is_started
 
     TAKERS: Mapping[str, Callable[["_Messages", dict[str, Any]], None]] = {
@@ -290,7 +292,6 @@ def generate(data: bytes, *, is_finished: bool, wants_usage: bool = True) -> Gat
         for candidate in chunk["candidates"]:
             assert ("finishReason" in candidate) is is_last
             _candidate(candidate, gathered)
-    gathered.texts = {index: text for index, text in gathered.texts.items() if text}
     return gathered
 
 
@@ -299,7 +300,8 @@ def _candidate(candidate: dict[str, Any], gathered: Gathered) -> None:
     assert content["role"] == "model"
     assert content["parts"]
     for part in content["parts"]:
-        if seal := part.get("thoughtSignature"):
+        # A vendor's own seal passes as it is; ours are base64, which the SDK decodes.
+        if (seal := part.get("thoughtSignature")) and seal.startswith(ENVELOPE):
             base64.b64decode(seal, validate=True)
         if "text" in part and not part.get("thought"):
             gathered.add(part["text"], index)

@@ -11,7 +11,7 @@ from billing.usage import UnitClass, Usage
 from routing import jsonarray, readers, sse
 from routing.dialects.base import Quirks
 from routing.errors import Code, RelayError
-from routing.events import Event, Finish, TextDelta, ToolStart
+from routing.events import AudioDelta, Event, RefusalDelta, TextDelta, ToolStart
 from routing.readers.base import Expectation, Step
 from routing.surfaces import Surface
 from routing.translators.base import Answering, Bill
@@ -20,6 +20,7 @@ from routing.translators.translator import Translator
 
 KEY = b"k" * 32
 GENERATION = "gen-" + "0af1" * 8
+_SEALED = {"include": ["reasoning.encrypted_content"]}
 INTERRUPTED = RelayError(code=Code.STREAM_INTERRUPTED, message="It broke.")
 CLIENTS = (
     Surface.CHAT,
@@ -38,7 +39,7 @@ def answering(surface: Surface, **changes: Any) -> Answering:
         "model": "acme/large",
         "vendor": "Acme",
         "created": 1_790_000_000,
-        "body": {"include": ["reasoning.encrypted_content"]} if surface is Surface.RESPONSES else {},
+        "body": _SEALED if surface is Surface.RESPONSES else {},
         "seal_key": KEY,
     }
     return Answering(**{**known, **changes})
@@ -75,7 +76,7 @@ class Passage:
         splitter = jsonarray.Splitter() if self.is_array else sse.Splitter()
         passed: list[bytes] = []
         held: list[bytes] = []
-        reader, translator = self.reader, self.translator
+        reader = self.reader
         for chunk in chunks:
             for event in splitter.feed(chunk):
                 if not self._take(event, passed, held):
@@ -86,9 +87,6 @@ class Passage:
             if rest := splitter.rest():
                 self._take(rest, passed, held)
         reader.end()
-        if reader.error is None:
-            held.append(translator.rest())
-            self.told += self._decoder.end()
         self._end(passed, held)
         return self
 
@@ -99,10 +97,16 @@ class Passage:
         step = reader.read_event(event)
         if step is Step.FAIL:
             return False
-        if step is not Step.SWALLOW:
-            (passed if step is Step.PASS else held).append(self.translator.event(event))
-            self.told += self._decoder.decode(sse.data_of(event))
+        if step is Step.PASS:
+            passed.append(self._translated(event))
+        elif step is Step.HOLD:
+            held.append(event)
         return True
+
+    def _translated(self, event: bytes) -> bytes:
+        data_of = jsonarray.data_of if self.is_array else sse.data_of
+        self.told += self._decoder.decode(data_of(event))
+        return self.translator.event(event)
 
     def _end(self, passed: list[bytes], held: list[bytes]) -> None:
         reader = self.reader
@@ -110,8 +114,10 @@ class Passage:
         self.is_failed = not self.is_finished
         written = [*passed]
         if self.is_finished or reader.finish is not None:
-            written += held
+            written += map(self._translated, held)
         if self.is_finished:
+            written.append(self.translator.rest())
+            self.told += self._decoder.end()
             self.translator.kept()
             written.append(self.translator.finish(bill(reader.usage)))
         else:
@@ -140,20 +146,30 @@ def bill(usage: Usage | None) -> Bill:
     return Bill(usage=usage or estimate, cost_nusd=1_234)
 
 
-def texts(events: Iterable[Event]) -> dict[int, str]:
-    """Return the visible text of each choice."""
+def texts(events: Iterable[Event], client: Surface) -> dict[int, str]:
+    """Return the text of each choice as this client sees it.
+
+    Some have no other place for a refusal, or for what is said in a sound.
+    """
     found: dict[int, str] = {}
     for event in events:
-        if isinstance(event, TextDelta):
-            found[event.choice] = found.get(event.choice, "") + event.text
+        text = ""
+        if isinstance(event, TextDelta) or (
+            isinstance(event, RefusalDelta) and client not in _WITH_REFUSALS
+        ):
+            text = event.text
+        elif isinstance(event, AudioDelta) and client not in _WITHOUT_TRANSCRIPTS:
+            text = event.transcript
+        if text and not (event.choice and client in _SINGLE):
+            found[event.choice] = found.get(event.choice, "") + text
     return found
+
+
+_WITH_REFUSALS = (Surface.CHAT, Surface.RESPONSES)
+_WITHOUT_TRANSCRIPTS = (Surface.CHAT, Surface.COMPLETIONS)
+_SINGLE = (Surface.RESPONSES, Surface.MESSAGES)
 
 
 def calls(events: Iterable[Event]) -> list[str]:
     """Return the names of the calls of the first choice, in order."""
     return [event.name for event in events if isinstance(event, ToolStart) and not event.choice]
-
-
-def finishes(events: Iterable[Event]) -> list[Finish]:
-    """Return every end of a choice."""
-    return [event for event in events if isinstance(event, Finish)]
