@@ -247,7 +247,7 @@ _ERROR_KEYS = {"detail", "message", "msg", "error_message"}
 
 def _index(choice: dict[str, Any]) -> int:
     index = choice.get("index")
-    return index if isinstance(index, int) else 0
+    return index if type(index) is int else 0
 
 
 def _ends_in_error(choices: list[dict[str, Any]]) -> bool:

@@ -41,6 +41,10 @@ class Drops:
             name,
         )
 
+    def refuse_empty(self) -> NoReturn:
+        """Raise a 400: no vendor answers to nothing."""
+        fields.refuse_missing("messages", "at least one message with content")
+
     @property
     def names(self) -> tuple[str, ...]:
         """Everything that was dropped, each once, in order."""

@@ -35,7 +35,7 @@ def decode_answer(document: Mapping[str, Any]) -> Answer:
 
 def _index(choice: Mapping[str, Any]) -> int:
     index = choice.get("index")
-    return index if isinstance(index, int) else 0
+    return index if type(index) is int else 0
 
 
 def _choice(choice: Mapping[str, Any], sources: tuple[Citation, ...]) -> Choice:

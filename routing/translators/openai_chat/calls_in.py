@@ -62,7 +62,7 @@ class Calls:
 
     def _of(self, piece: Mapping[str, Any], name: str) -> tuple["_Call | None", bool]:
         index, piece_id = piece.get("index"), word(piece.get("id"))
-        if isinstance(index, int):
+        if type(index) is int:
             known = self._by_index.get(index)
             # One index for several calls: the id tells them apart.
             is_other = bool(name and piece_id) and known is not None and known.id != piece_id
@@ -73,7 +73,7 @@ class Calls:
         elif not piece_id and not name:
             return self._latest, False
         call = _Call()
-        if isinstance(index, int):
+        if type(index) is int:
             self._by_index[index] = call
         if piece_id:
             self._by_id[piece_id] = call

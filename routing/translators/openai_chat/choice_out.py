@@ -83,6 +83,7 @@ class Choice:
         self._images = 0
         self._details = _Details(self._opening, self._tail)
         self._calls: dict[int, _Call] = {}
+        self._written_calls = 0
         self._has_refusal = False
         self._has_audio = False
         self._has_expiry = False
@@ -141,8 +142,10 @@ class Choice:
     def tool_start(self, event: ToolStart) -> bytes:
         wishes = self._frame.wishes
         call_id = event.id or names.made_id(self._frame.answering.hex, event.call)
-        call = _Call(len(self._calls), call_id, event)
+        call = _Call(call_id, event)
         call.is_buffered = event.is_custom or wishes.is_custom(event.name)
+        if not call.is_buffered:
+            self._number(call)
         self._calls[event.call] = call
         delta: dict[str, Any] = {}
         if event.seal is not None:
@@ -189,10 +192,16 @@ class Choice:
         call.is_ended = True
         if not call.is_buffered:
             return b"" if call.has_arguments else self._arguments(call, "{}")
+        self._number(call)
         text = pieces_out.custom_input("".join(call.pieces), is_custom=call.is_custom)
         custom = {"name": call.name, "input": text}
         written = {"index": call.index, "id": call.id, "type": "custom", "custom": custom}
         return self._chunk({"tool_calls": [written]})
+
+    def _number(self, call: "_Call") -> None:
+        """Give a call its index when it is first written: accumulators want them in order."""
+        call.index = self._written_calls
+        self._written_calls += 1
 
     def refusal(self, event: RefusalDelta) -> bytes:
         self._has_refusal = True
@@ -258,8 +267,8 @@ class _Call:
         "pieces",
     )
 
-    def __init__(self, index: int, call_id: str, event: ToolStart) -> None:
-        self.index = index
+    def __init__(self, call_id: str, event: ToolStart) -> None:
+        self.index = 0
         self.id = call_id
         self.name = event.name
         self.is_custom = event.is_custom

@@ -45,6 +45,8 @@ class Messages:
         for turn in request.turns:
             called.update({part.id: part.name for part in turn.parts if isinstance(part, ToolCall)})
             found += self._turn(turn, called)
+        if not found:
+            self._drops.refuse_empty()
         return found
 
     def _turn(self, turn: Turn, called: Mapping[str, str]) -> Iterable[dict[str, Any]]:
@@ -55,7 +57,10 @@ class Messages:
         if turn.role is Role.SYSTEM:
             texts = [part for part in turn.parts if isinstance(part, Text)]
             return ({"role": self._quirks.system_role, "content": self._texts(texts)},)
-        message: dict[str, Any] = {"role": "user", "content": self._content(turn.parts)}
+        content = self._content(turn.parts)
+        if not content and not turn.parts:
+            return ()
+        message: dict[str, Any] = {"role": "user", "content": content}
         if turn.name:
             message["name"] = turn.name
         return (message,)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from routing import seals
 from routing.conversation import Request, Tool, ToolChoice, WebSearch
 from routing.dialects.base import Outbound, Quirks
 from routing.dialects.openai import JSON
@@ -186,7 +187,10 @@ def _native(request: Request, quirks: Quirks) -> dict[str, Any]:
     return {
         name: value
         for name, value in fields.items()
-        if name not in _NEVER and (is_openrouter or name not in _OPENROUTER_ONLY)
+        if name not in _NEVER
+        and (is_openrouter or name not in _OPENROUTER_ONLY)
+        # An envelope of ours reaches no vendor, wherever a client puts it.
+        and not seals.are_in(orjson.dumps(value))
     }
 
 

@@ -134,7 +134,7 @@ class ChatDecoder:
 
     def _choice(self, choice: Mapping[str, Any], *, is_error: bool) -> Iterator[Event]:
         index = choice.get("index")
-        index = index if isinstance(index, int) and index >= 0 else 0
+        index = index if type(index) is int and index >= 0 else 0
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = Choice(index, self._numbers)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from routing import seals
 from routing.conversation import (
     Document,
     Image,
@@ -22,7 +23,7 @@ from routing.dialects.base import Quirks
 from routing.errors import Code, RelayError
 from routing.translators import openai_chat
 from routing.translators.base import Target
-from tests.routing.translators.openai_chat.samples import encoded, said, sent, user
+from tests.routing.translators.openai_chat.samples import KEY, encoded, said, sent, user
 
 
 def _write(request: Request, **quirks):
@@ -369,3 +370,20 @@ def test_seeds_and_searches_take_the_vendors_own_words():
     options = {"search_context_size": "low"}
     assert sent(said(user(), web_search_options=options))["web_search_options"] == options
     assert sent(said(user(), plugins=[{"id": "web"}]))["web_search_options"] == {}
+
+
+def test_a_request_without_any_content_is_refused():
+    with pytest.raises(RelayError) as refused:
+        openai_chat.encode_request(Request(), Target(upstream_name="m", quirks=Quirks()))
+    assert refused.value.status == 400
+    said_x = Turn(role=Role.USER, parts=(Text(text="x"),))
+    request = Request(turns=(Turn(role=Role.USER, parts=()), said_x))
+    written = openai_chat.encode_request(request, Target(upstream_name="m", quirks=Quirks()))
+    assert json.loads(written.outbound.body)["messages"] == [{"role": "user", "content": "x"}]
+
+
+def test_no_unknown_field_carries_an_envelope_of_ours():
+    envelope = seals.wrap(Seal(format=SealFormat.GOOGLE, data="c2VhbA=="), key=KEY)
+    body = sent(said(user(), history={"signature": envelope}, more={"a": 1}))
+    assert "history" not in body
+    assert body["more"] == {"a": 1}

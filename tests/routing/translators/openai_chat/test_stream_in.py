@@ -332,3 +332,11 @@ def test_nothing_that_a_vendor_sends_breaks_the_decoder(chunks):
 @given(_JSON)
 def test_nothing_that_a_vendor_answers_breaks_the_decoder(value):
     openai_chat.decode_answer(value if isinstance(value, dict) else {"choices": value})
+
+
+def test_an_index_that_is_no_number_is_the_first_choice():
+    chunk = delta(content="x")
+    chunk["choices"][0]["index"] = True
+    events = decoded(chunk)
+    texts = [event for event in events if isinstance(event, TextDelta)]
+    assert [(type(event.choice), event.choice) for event in texts] == [(int, 0)]

@@ -392,3 +392,20 @@ def test_what_was_written_is_read_again():
     assert [event for event in again if isinstance(event, kinds)] == [
         event for event in _ALL if isinstance(event, kinds)
     ]
+
+
+def test_a_call_that_waits_for_its_text_is_numbered_when_it_is_written():
+    """Accumulators put a piece at its index: a call 1 before any call 0 would be lost."""
+    body = {"tools": [{"type": "custom", "custom": {"name": "run"}}]}
+    events = [
+        ToolStart(call=0, id="a", name="run"),
+        ToolStart(call=1, id="b", name="f"),
+        ToolDelta(call=1, arguments="{}"),
+        ToolEnd(call=1),
+        ToolDelta(call=0, arguments='{"input":"x"}'),
+        ToolEnd(call=0),
+    ]
+    pieces = [
+        call for one in deltas(streamed(events, body=body)) for call in one.get("tool_calls") or ()
+    ]
+    assert [(call["index"], call.get("id")) for call in pieces] == [(0, "b"), (0, None), (1, "a")]
