@@ -109,6 +109,8 @@ class Items:
             self._drops.note("cache_control")
         call_id, name = legal_id(part.id), self._names.of(part.name)
         is_custom = part.is_custom and part.name in self._customs
+        if call_id in self._open:
+            _refuse_lonely(part.id, "stands there twice")
         self._open[call_id] = is_custom
         kind, field = ("custom_tool_call", "input") if is_custom else ("function_call", "arguments")
         text = part.arguments if is_custom or part.arguments.strip() else "{}"

@@ -40,6 +40,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
     names = Names((tool.name for tool in request.tools), legal="A-Za-z0-9_-")
     instructions = _instructions(request, drops)
     items = Items(request, target=target, names=names, drops=drops).write(request.turns)
+    if not (items or instructions):
+        drops.refuse_empty()
     body: Body = {"model": target.upstream_name}
     if instructions:
         body["instructions"] = instructions

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from routing.conversation import SealFormat
+from routing.conversation import FinishReason, SealFormat
 from routing.events import (
     Cited,
     Event,
@@ -290,6 +290,8 @@ class Decoder:
                 if not isinstance(one, (Start, Finish))
             )
         reason, native = answer_in.finish_of(document)
+        if reason is FinishReason.STOP and self._calls:  # not every vendor repeats its items
+            reason = FinishReason.TOOL_CALLS
         events.append(Finish(reason=reason, native=native))
         return events
 

@@ -25,7 +25,7 @@ from routing.events import (
     ToolStart,
 )
 from routing.translators.base import Answering, Bill, StreamEncoder
-from routing.translators.names import legal_id
+from routing.translators.names import legal_id, made_id
 from routing.translators.openai_responses import tools_in, usage_out
 from routing.translators.openai_responses.calls_out import Call, CustomCall, KindCall, WrappedCall
 from routing.translators.openai_responses.echo import Echo
@@ -255,12 +255,13 @@ class Encoder(StreamEncoder):
 
     def _call(self, event: ToolStart) -> bytes:
         events = self._close()
+        call_id = event.id or made_id(self.answering.hex, event.call)
         if event.seal is not None:
-            events += self._mark(event.seal, event.id)
+            events += self._mark(event.seal, call_id)
         origin = self._origins.get(event.name) or tools_in.Origin(name=event.name)
         made, prefix = _kind_of(event, origin)
         index, item_id = self._place(prefix)
-        call = made(self._writer, index=index, item_id=item_id, call_id=event.id, origin=origin)
+        call = made(self._writer, index=index, item_id=item_id, call_id=call_id, origin=origin)
         self._calls[event.call] = call
         return events + call.open()
 

@@ -434,3 +434,17 @@ class TestRefusals:
     )
     def test_refuses_a_call_or_a_result_alone(self, turns):
         assert refused(request(*turns)).code is Code.INVALID_VALUE
+
+
+def test_a_request_without_any_content_is_refused():
+    with pytest.raises(RelayError) as refused:
+        encode(Request())
+    assert refused.value.status == 400
+
+
+def test_a_call_that_stands_there_twice_is_refused():
+    call = ToolCall(id="a", name="f", arguments="{}")
+    result = Turn(role=Role.TOOL, parts=(ToolResult(call_id="a", parts=(Text(text="1"),)),))
+    with pytest.raises(RelayError) as refused:
+        encode(Request(turns=(Turn(role=Role.ASSISTANT, parts=(call, call)), result)))
+    assert "stands there twice" in refused.value.message

@@ -454,3 +454,14 @@ class TestTheObject:
         ]
         events[5] = ToolStart(call=0, id="c", name="look")
         assert json.dumps(stream(events)[-1]["response"]) == json.dumps(found)
+
+
+def test_a_call_without_an_id_gets_one():
+    """Google's endpoint for chat completions gives none (recorded 2026)."""
+    events = [ToolStart(call=0, id="", name="f"), ToolEnd(call=0)]
+    first, second = (
+        [one["item"]["call_id"] for one in stream(events) if "item" in one] for _ in range(2)
+    )
+    assert first == second
+    assert len(set(first)) == 1
+    assert first[0].startswith("call_")
