@@ -149,6 +149,13 @@ class Contents:
         where = f"{where}.functionCall."
         told = spelling.mapping(part, "functionCall", where)
         name, args = _name(told, where), fields.mapping(told, "args", where)
+        if self._turns[-1][0] is not Role.ASSISTANT:
+            fields.refuse(
+                Code.INVALID_VALUE,
+                f"`{where[:-1]}` stands in a content of the user's: only a model calls "
+                "functions. Give that content the role model.",
+                where[:-1],
+            )
         text = arguments.as_text(args)
         number = len(self._calls)
         call_id = spelling.text(told, "id", where)

@@ -33,6 +33,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
     instructions = [{"text": text.text} for text in request.instructions if text.text]
     if not contents and instructions:  # instructions alone: a model needs something to answer
         contents, instructions = [{"role": "user", "parts": instructions}], []
+    if not contents:
+        drops.refuse_empty()
     body: Json = {"contents": contents}
     if instructions:
         body["systemInstruction"] = {"parts": instructions}

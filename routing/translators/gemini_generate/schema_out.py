@@ -97,7 +97,8 @@ class _Writer:
 
     def _type(self, schema: Mapping[str, Any], found: dict[str, Any]) -> None:
         told = schema.get("type")
-        kinds = [kind for kind in (told if type(told) is list else [told]) if kind in _TYPES]
+        listed = told if type(told) is list else [told]
+        kinds = [kind for kind in listed if type(kind) is str and kind in _TYPES]
         real = [kind.upper() for kind in kinds if kind != "null"]
         if schema.get("nullable") is True or (real and "null" in kinds):
             found["nullable"] = True

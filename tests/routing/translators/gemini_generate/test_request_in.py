@@ -436,3 +436,12 @@ def test_writes_arguments_as_compact_json():
     told = turns(model({"functionCall": {"name": "f", "args": {"b": [1, {"ä": None}], "a": 1.5}}}))
     assert told[0].parts[0].arguments == '{"b":[1,{"ä":null}],"a":1.5}'
     assert json.loads(told[0].parts[0].arguments)["a"] == 1.5
+
+
+@pytest.mark.parametrize("role", ["user", None])
+def test_a_call_in_a_content_of_the_users_is_refused(role):
+    call = {"functionCall": {"name": "f", "args": {}}}
+    with pytest.raises(RelayError) as raised:
+        asked({"contents": [{"role": role, "parts": [call]}]})
+    assert raised.value.status == 400
+    assert raised.value.param == "contents[0].parts[0].functionCall"

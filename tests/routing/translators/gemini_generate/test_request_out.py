@@ -630,3 +630,16 @@ def test_writes_the_same_prefix_for_the_same_prefix():
     longer = sent(Request(turns=(*turns, model(Text(text="done")), USER), tools=tools))
     assert first == again
     assert longer["contents"][: len(turns)] == json.loads(first)["contents"]
+
+
+def test_a_request_without_any_content_is_refused():
+    with pytest.raises(RelayError) as refused:
+        encoded(Request())
+    assert refused.value.status == 400
+
+
+def test_a_type_that_is_no_word_is_left_out_of_a_schema():
+    said_hi = Turn(role=Role.USER, parts=(Text(text="Hi"),))
+    tool = Tool(name="f", schema={"type": [{"a": 1}, "string"], "properties": {"b": {"type": 3}}})
+    declared = sent(Request(turns=(said_hi,), tools=(tool,)), takes_json_schema_tools=False)
+    assert declared["tools"][0]["functionDeclarations"][0]["parameters"]["type"] == "STRING"
