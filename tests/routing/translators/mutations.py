@@ -7,9 +7,9 @@ from typing import Any
 
 # Values that stand where another was expected; a text of the form @name@ becomes RAW[name].
 ODDITIES = [
-    None, True, False, 0, -1, 10**18, 10**30, 1.5, -1e300, "", "x", "\0", "a\0b", "é漢🍌", "br1.AAAA",
-    [], [None], [[]], [1, "x"], {}, {"a": 1}, {"type": "text"}, {"type": 3}, [{"type": "text"}],
-    "@half@", "@endless@", "@infinite@", "@nested@", "@long@", "@deep@",
+    None, True, False, 0, -1, 10**18, 10**30, 1.5, -1e300, "", "x", "\0", "a\0b", "é漢🍌",
+    "br1.AAAA", [], [None], [[]], [1, "x"], {}, {"a": 1}, {"type": "text"}, {"type": 3},
+    [{"type": "text"}], "@half@", "@endless@", "@infinite@", "@nested@", "@long@", "@deep@",
 ]  # fmt: skip
 RAW = {
     "half": b'"\\ud800"',
@@ -21,8 +21,9 @@ RAW = {
 }
 # Bytes that stand amid others.
 JUNK = [
-    b"\0", b"\xff", b"\xed\xa0\x80", b"\xc3", b"\r", b"\n", b"\r\n", b"\n\n", b'"', b"{", b"}", b"[",
-    b",", b":", b"\\", b"data: ", b"data: {}\n\n", b": comment\n\n", b"event: x\n", b"\xef\xbb\xbf",
+    b"\0", b"\xff", b"\xed\xa0\x80", b"\xc3", b"\r", b"\n", b"\r\n", b"\n\n", b'"', b"{", b"}",
+    b"[", b",", b":", b"\\", b"data: ", b"data: {}\n\n", b": comment\n\n", b"event: x\n",
+    b"\xef\xbb\xbf",
     b"[DONE]", b"data: [DONE]\n\n", b"data:\n\n", b"id: 1\nretry: 5\n",
 ]  # fmt: skip
 _RAW = re.compile(rb'"@(\w+)@"')
@@ -99,12 +100,30 @@ def events_of(body: bytes) -> list[tuple[bytes, Any]]:
 def odd_stream(
     events: list[tuple[bytes, Any]], dice: random.Random, others: list[tuple[bytes, Any]]
 ) -> bytes:
-    """Drop, double, reorder and break events, and frame them in one of the legal ways."""
+    """Break a stream, and frame it in one of the legal ways."""
+    events = odd_order(events, dice, others)
+    return framed(events, dice)
+
+
+def odd_array(
+    events: list[tuple[bytes, Any]], dice: random.Random, others: list[tuple[bytes, Any]]
+) -> bytes:
+    """Do the same to Gemini's stream without alt=sse: one JSON array."""
+    indent = dice.choice([None, 2])
+    documents = [value for _, value in odd_order(events, dice, others)]
+    texts = [one if isinstance(one, bytes) else written(one, indent=indent) for one in documents]
+    return b"[" + dice.choice([b",\r\n", b"\n,\n", b","]).join(texts) + b"]"
+
+
+def odd_order(
+    events: list[tuple[bytes, Any]], dice: random.Random, others: list[tuple[bytes, Any]]
+) -> list[tuple[bytes, Any]]:
+    """Drop, double, reorder and break a few events."""
     events = list(events)
     for _ in range(dice.choice([0, 1, 1, 2, 3])):
         if events:
             _odd_events(events, dice, others)
-    return framed(events, dice)
+    return events
 
 
 def _odd_events(
@@ -126,7 +145,8 @@ def _odd_events(
     else:
         name, value = events[at]
         if not isinstance(value, bytes):
-            events[at] = name, odd_json(value, dice, [other for _, other in others[:20]])
+            docs = [other for _, other in others[:20] if not isinstance(other, bytes)]
+            events[at] = name, odd_json(value, dice, docs)
 
 
 def framed(events: list[tuple[bytes, Any]], dice: random.Random) -> bytes:
@@ -142,7 +162,9 @@ def framed(events: list[tuple[bytes, Any]], dice: random.Random) -> bytes:
         blocks += [b"data:" + space + row + end for row in data.split(b"\n")]
         blocks.append(end)
         if dice.random() < 0.03:
-            blocks.append(dice.choice([b": OPENROUTER PROCESSING" + end + end, end, b"id: 7" + end]))
+            blocks.append(
+                dice.choice([b": OPENROUTER PROCESSING" + end + end, end, b"id: 7" + end])
+            )
     return b"".join(blocks)
 
 
