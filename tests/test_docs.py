@@ -43,6 +43,7 @@ PAGES_NEEDED = (
     "docs/settings.md",
     "docs/reliability.md",
     "docs/wire.md",
+    "docs/traps.md",
 )
 
 
@@ -134,6 +135,31 @@ def test_the_files_that_pages_name_exist():
         for page, name in _mentions(pattern)
         if not (ROOT / name).exists() and not (ROOT / name.rpartition("/")[0]).is_file()
     ]
+    assert not wrong
+
+
+_SHORT = {
+    "B": "tests/routing/readers",
+    "T": "tests/routing/translators",
+    "C": "tests/routing/translators/openai_chat",
+    "R": "tests/routing/translators/openai_responses",
+    "A": "tests/routing/translators/anthropic_messages",
+    "G": "tests/routing/translators/gemini_generate",
+}
+
+
+def test_every_trap_has_tests_that_exist():
+    rows = re.findall(r"^\| (?!trap |---)(.+?) \| (.+) \|$", PAGES["docs/traps.md"], re.MULTILINE)
+    assert len(rows) > 30
+    wrong = []
+    for trap, cell in rows:
+        named = re.findall(r"`([\w/]+)/(\w+\.py)::(test_\w+)`", cell)
+        assert named, f"no test springs this trap: {trap}"
+        assert cell.count("`") == 2 * len(named), f"not the name of a test: {trap}"
+        for folder, file, test in named:
+            path = ROOT / _SHORT.get(folder, folder) / file
+            if not path.is_file() or f"def {test}(" not in path.read_text():
+                wrong.append((trap, file, test))
     assert not wrong
 
 

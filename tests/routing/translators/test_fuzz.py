@@ -174,7 +174,7 @@ def play_stream(number: int) -> int:
 
 @pytest.mark.proof(n=100_000)
 def test_no_stream_breaks_a_translation(proof_count):
-    wanted, played, number = proof_count(2_500, 100_000), 0, 0
+    wanted, played, number = proof_count(4_000, 100_000), 0, 0
     while played < wanted:
         played += play_stream(number)
         number += 1
@@ -210,7 +210,7 @@ def play_whole(number: int) -> int:
 
 @pytest.mark.proof(n=60_000)
 def test_no_whole_answer_breaks_a_translation(proof_count):
-    wanted, played, number = proof_count(2_500, 60_000), 0, 0
+    wanted, played, number = proof_count(4_000, 60_000), 0, 0
     while played < wanted:
         played += play_whole(number)
         number += 1
