@@ -110,6 +110,8 @@ def test_a_system_message_amid_the_conversation_is_never_hoisted(client, wire):
     marks = ("<system-message>", "</system-message>")
     told = [text.removeprefix(marks[0]).removesuffix(marks[1]) for _, text in found]
     assert told == ["one", "AMID", "two"]
+    # A user's text that was none is marked, so that it weighs what it should.
+    assert (found[1][1] != "AMID") is (wire in (MESSAGES, GENERATE))
     assert "AMID" not in json.dumps([body.get("system"), body.get("instructions"),
                                      body.get("systemInstruction")])  # fmt: skip
     wanted = "system" if wire in (CHAT, RESPONSES) else "user"
@@ -318,9 +320,9 @@ def picture(client: Surface) -> Any:
 @pytest.mark.parametrize("client", [CHAT, RESPONSES, GENERATE], ids=lambda one: one.name)
 @every_wire
 def test_the_detail_of_a_picture_is_kept_or_named(client, wire):
-    found = encoded(client, wire, asking(client, [picture(client)]), reasoning="level")
+    found = encoded(client, wire, asking(client, [picture(client)] * 2), reasoning="level")
     body = found.outbound.body
-    assert PNG.encode() in body
+    assert body.count(PNG.encode()) == 2
     if wire is MESSAGES:
         assert any("detail" in name for name in found.dropped)
     else:
