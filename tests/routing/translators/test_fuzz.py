@@ -271,13 +271,17 @@ def play_request(number: int) -> int:
         )
         with named(number, surface, wire_format, target):
             try:
-                encoded = translator.encode_request(request, wire=wire_format, target=target)
+                encoded = translator.encode_request(
+                    request, client=surface, wire=wire_format, target=target
+                )
             except RelayError as error:
                 if error.status != 400:
                     raise
                 continue
             outbound.check(encoded.outbound, wire=wire_format, target=target)
-            again = translator.encode_request(request, wire=wire_format, target=target)
+            again = translator.encode_request(
+                request, client=surface, wire=wire_format, target=target
+            )
             assert again == encoded, "the same request, other bytes"
     return len(VENDORS)
 

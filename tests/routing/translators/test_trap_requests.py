@@ -46,7 +46,7 @@ def encoded(client: Surface, wire: Surface, body: dict[str, Any], **quirks: Any)
     dialect.demand(inbound)
     request = translator.decode_request(inbound, seal_key=passage.KEY)
     target = Target(upstream_name="up", quirks=Quirks(**quirks), seal_key=passage.KEY)
-    found = translator.encode_request(request, wire=wire, target=target)
+    found = translator.encode_request(request, client=client, wire=wire, target=target)
     outbound.check(found.outbound, wire=wire, target=target)
     return found
 
@@ -384,7 +384,8 @@ def test_several_choices_are_asked_for_or_refused(client, wire):
         return
     with pytest.raises(RelayError) as refused:
         sent(client, wire, asking(client, "Hi", **wish))
-    assert refused.value.param == "n"
+    own = "generationConfig.candidateCount" if client is GENERATE else "n"
+    assert refused.value.param == own
 
 
 @every_wire
