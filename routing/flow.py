@@ -131,13 +131,14 @@ class Flow:
             self._held.append(dialed.body)
             return Ending.WHOLE
         job.exchange.note_first_byte()
+        read = dialed.read if dialed.outgoing.translator is not None else reader.read_event
         await self._take(dialed.events)
         while not self._is_over and not reader.is_complete:
             chunk = await answer.chunk() if not self._held else await self._afterthought(dialed)
             if not chunk:
                 break
             self._beats += 1
-            await self._take([(e, dialed.read(e)) for e in dialed.splitter.feed(chunk)])
+            await self._take([(event, read(event)) for event in dialed.splitter.feed(chunk)])
         if rest := dialed.splitter.rest():
             await self._take([(rest, dialed.read(rest))])
         reader.end()
