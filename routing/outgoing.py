@@ -64,7 +64,9 @@ class Composer:
         if speaks and not self._is_rewritten():
             return Outgoing(outbound=self._native(inbound, endpoint), surface=surface)
         try:
-            return await self._translated(endpoint, surface if speaks else endpoint.wire)
+            return await self._translated(
+                endpoint, surface if speaks and surface in VENDORS else endpoint.wire
+            )
         except RelayError as error:
             raise Untranslatable(error) from error
 
@@ -116,7 +118,7 @@ class Composer:
             return
         if speaks and not self._is_rewritten():
             return
-        wire = surface if speaks else endpoint.wire
+        wire = surface if speaks and surface in VENDORS else endpoint.wire
         try:
             request = self._decoded(wire)
             if not fetching.links_of(request, _unlinked(endpoint, wire)):
