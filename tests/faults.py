@@ -30,6 +30,8 @@ class Proxy:
         self.connections = 0
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
+        # The loop refers to its tasks weakly: one whose socket is closed may be collected unended.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, daemon=True, name="faults")
 
     def start(self) -> "Proxy":
@@ -77,8 +79,15 @@ class Proxy:
         await asyncio.sleep(0.01)
         return len(tasks)
 
+    def _keep(self, task: "asyncio.Task[None]") -> "asyncio.Task[None]":
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if (own := asyncio.current_task()) is not None:
+            self._keep(own)
         if self.toxics.refuses:
             _reset(writer)
             return
@@ -88,8 +97,8 @@ class Proxy:
             _reset(writer)
             return
         pumps = [
-            asyncio.ensure_future(self._pump(reader, far_writer)),
-            asyncio.ensure_future(self._spoil(far_reader, writer)),
+            self._keep(asyncio.ensure_future(self._pump(reader, far_writer))),
+            self._keep(asyncio.ensure_future(self._spoil(far_reader, writer))),
         ]
         try:
             await asyncio.gather(*pumps)
