@@ -28,6 +28,11 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.usersessions",
+    "django_htmx",
     "csp",
     "accounts",
     "billing",
@@ -98,7 +103,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 64 << 20
 # Globalization
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# One catalog for each area of pages: locale/<area>/zh_Hans/LC_MESSAGES/django.po
+LOCALE_PATHS = sorted(path for path in (BASE_DIR / "locale").iterdir() if path.is_dir())
 TIME_ZONE = "UTC"
 USE_TZ = True
 

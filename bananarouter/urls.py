@@ -7,6 +7,19 @@ from django.views.i18n import set_language
 from bananarouter import health
 from bananarouter.pages import api_docs, home, keys, overview, requests, shell, staff
 
+# Each is a package of bananarouter.pages with its own URLs.
+AREAS = (
+    "catalogue",
+    "contact",
+    "guide",
+    "legal",
+    "organization",
+    "playground",
+    "settings",
+    "usage",
+    "welcome",
+)
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.Home.as_view(), name="home"),
     path("docs/api", api_docs.Index.as_view(), name="api_docs"),
@@ -19,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests", requests.Requests.as_view(), name="requests"),
     path("requests.csv", requests.Download.as_view(), name="requests_csv"),
     path("requests/<uuid:request_id>", requests.Request.as_view(), name="request"),
+    *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),
     path("accounts/", include("allauth.urls")),

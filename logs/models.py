@@ -33,6 +33,9 @@ class RequestLog(models.Model):
     # Our own enums (logs.recorder); an unknown value is NULL.
     finish_reason = models.CharField(max_length=16, null=True)  # noqa: DJ001
     error_code = models.CharField(max_length=32, null=True)  # noqa: DJ001
+    # The caller's own label for the request; a keyed hash of the caller's end user.
+    tag = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    end_user = models.CharField(max_length=32, null=True)  # noqa: DJ001
 
     class Meta:
         indexes = [
@@ -41,3 +44,79 @@ class RequestLog(models.Model):
 
     def __str__(self) -> str:
         return str(self.request_id)
+
+
+class UsageHour(models.Model):
+    """Sums of an account's requests over an hour of UTC, written with the rows themselves."""
+
+    account_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    # 0 and "": not known.
+    api_key_id = models.BigIntegerField(default=0)
+    model = models.CharField(max_length=160, default="", blank=True)
+    vendor = models.CharField(max_length=40, default="", blank=True)
+    requests = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    cost_nusd = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "hour", "api_key_id", "model", "vendor"],
+                name="usage_hour_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.hour:%Y-%m-%d %H}"
+
+
+class LabelHour(models.Model):
+    """Sums of an account's requests over an hour of UTC by a label of the caller's."""
+
+    class Kind(models.TextChoices):
+        TAG = "tag"
+        END_USER = "end_user"
+
+    account_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    label = models.CharField(max_length=64)
+    requests = models.BigIntegerField(default=0)
+    cost_nusd = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "hour", "kind", "label"], name="label_hour_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.hour:%Y-%m-%d %H} {self.label}"
+
+
+class LatencyHour(models.Model):
+    """How many of an account's answers over an hour of UTC took how long, in steps of latency."""
+
+    account_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    model = models.CharField(max_length=160, default="", blank=True)
+    # The step's number (logs.latency): each is a fixed factor longer than the one before.
+    step = models.SmallIntegerField()
+    requests = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "hour", "model", "step"], name="latency_hour_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.hour:%Y-%m-%d %H} #{self.step}"

@@ -22,6 +22,7 @@ from django.db import (
 
 from accounts import metrics
 from logs import partitions
+from logs.labels import is_label
 from logs.models import RequestLog
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ STOP_TIMEOUT_S = 10.0
 # What a database says about a row; every other error is about the database itself: rows wait.
 _REFUSED = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 _CODE = re.compile(r"[a-z0-9_]{1,32}").fullmatch
+_DIGEST = re.compile(r"[0-9a-f]{32}").fullmatch
 _ADDRESS = re.compile(r"[0-9a-fA-F.:]{2,45}").fullmatch
 
 
@@ -70,6 +72,8 @@ class Entry:
     status: int
     finish_reason: str | None = None
     error_code: str | None = None
+    tag: str | None = None
+    end_user: str | None = None
 
     def __post_init__(self) -> None:
         if not _CODE(self.surface):
@@ -80,6 +84,10 @@ class Entry:
             object.__setattr__(self, "error_code", None)
         if self.source_ip is not None and not _ADDRESS(self.source_ip):
             object.__setattr__(self, "source_ip", None)
+        if self.tag is not None and not is_label(self.tag):
+            object.__setattr__(self, "tag", None)
+        if self.end_user is not None and not _DIGEST(self.end_user):
+            object.__setattr__(self, "end_user", None)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Entry))

@@ -23,6 +23,7 @@ from billing.models import (
     LedgerTransaction,
     Rate,
     RateCard,
+    SpendHour,
     Wallet,
 )
 
@@ -116,6 +117,9 @@ CASES = {
     ),
     "goodwill_day_unique": lambda i: _twice(
         lambda: GoodwillDay(wallet_id=i["wallet"], day=dt.date(2026, 1, 1))
+    ),
+    "spend_hour_unique": lambda i: _twice(
+        lambda: SpendHour(wallet_id=i["wallet"], hour=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     ),
     "ledger_account_wallet_has_owner": lambda i: LedgerAccount(kind="fees", owner_id=i["wallet"]),
     "ledger_account_owned_unique": lambda i: _twice(
