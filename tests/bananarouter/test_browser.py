@@ -1,30 +1,17 @@
 """A real Chromium walks the pages: on a desk and on a phone, with and without JavaScript."""
 
-import os
-import shutil
-
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accounts import keys, keytext
-from tests import factories
+from tests import browsers, factories
+from tests.browsers import DESK, PHONE, TIMEOUT_MS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--disable-background-networking", "--disable-sync",
-]  # fmt: skip
-IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - whether a missing browser is a failure
-DESK, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
 WIDTHS = [360, 560, 600, 860, 861, 1024, 1280, 1359, 1360, 1440]
-TIMEOUT_MS = 15_000
 LONG = "a-vendor-with-a-long-name/a-model-of-a-very-long-name-2026-11-23-preview-thinking-max"
 
 pytestmark = [
-    # Playwright waits in an event loop, so the browser starts last and ends first.
-    pytest.mark.skipif(
-        CHROMIUM is None and not IN_CI, reason="no Chromium here: apt-get install chromium"
-    ),
+    browsers.needs_chromium,
     pytest.mark.django_db(transaction=True),
 ]
 
@@ -53,11 +40,8 @@ def site(live_server):
 
 @pytest.fixture
 def browser(site):
-    assert CHROMIUM, "CI must have Chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with browsers.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -193,7 +177,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Keys",
         "Requests",
         "API",
-        "alice",
+        "Your account alice",
         "Create a key",
         "Revoke",
     ]
