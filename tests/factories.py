@@ -30,8 +30,8 @@ def account_of(person: User) -> Account:
     return person.accounts.get(memberships__role=Membership.Role.OWNER)
 
 
-def join(person: User, account: Account) -> None:
-    Membership.objects.create(account=account, user=person)
+def join(person: User, account: Account, role: str = Membership.Role.DEVELOPER) -> None:
+    Membership.objects.create(account=account, user=person, role=role)
 
 
 def give(account: Account, amount_nusd: int) -> None:

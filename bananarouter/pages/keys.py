@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import keys
+from accounts import keys, roles
 from accounts.models import Account, ApiKey, User
 from bananarouter.pages import first_call
 from bananarouter.pages.shell import Page, of, origin
@@ -149,6 +149,7 @@ class Keys(Page):
 
     template_name = "keys.html"
     nav = "keys"
+    needs = roles.may_make_keys
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(rows=listed(self.account), **kwargs)
@@ -159,6 +160,7 @@ class New(Page):
 
     template_name = "key_new.html"
     nav = "keys"
+    needs = roles.may_make_keys
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = Create(request.POST)
@@ -183,6 +185,7 @@ class Revoke(Page):
 
     template_name = "key_revoke.html"
     nav = "keys"
+    needs = roles.may_make_keys
 
     def _key(self) -> ApiKey:
         return get_object_or_404(

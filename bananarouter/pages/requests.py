@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 
+from accounts import roles
 from bananarouter.pages import activity, words
 from bananarouter.pages.shell import Page, Private
 from billing.money import decimal_usd
@@ -48,6 +49,7 @@ class Requests(Page):
 
     template_name = "requests.html"
     nav = "requests"
+    needs = roles.may_see_requests
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         filters = read_filters(self.request)
@@ -73,6 +75,8 @@ def _options(models: list[str], chosen: str) -> list[str]:
 
 class Download(Private):
     """The filtered requests as CSV, newest first, up to a limit."""
+
+    needs = roles.may_see_requests
 
     def get(self, request: HttpRequest) -> HttpResponse:
         rows = activity.latest(
@@ -102,6 +106,7 @@ class Request(Page):
 
     template_name = "request.html"
     nav = "requests"
+    needs = roles.may_see_requests
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         try:

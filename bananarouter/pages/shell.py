@@ -1,7 +1,7 @@
 """What every signed-in page stands in: the account looked at, its balance, who may look."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +13,8 @@ from django.utils.functional import cached_property
 from django.views import View
 from django.views.generic import TemplateView
 
-from accounts.models import Account, User
+from accounts import roles
+from accounts.models import Account, Membership, User
 from billing import queries
 
 SESSION_KEY = "account_id"
@@ -34,18 +35,39 @@ class Shell:
         return user
 
     @cached_property
-    def accounts(self) -> Sequence[Account]:
-        """The accounts that the user is a member of, oldest membership first."""
+    def memberships(self) -> Sequence[Membership]:
+        """The user's places in accounts, oldest first, with their accounts."""
         if not isinstance(self._request.user, User):
             return ()
-        return tuple(self._request.user.accounts.order_by("memberships__created_at", "pk"))
+        rows = self._request.user.memberships.select_related("account")
+        return tuple(rows.order_by("created_at", "account_id"))
 
     @cached_property
-    def account(self) -> Account | None:
-        """The account chosen in this session, else the first; None without any."""
+    def accounts(self) -> Sequence[Account]:
+        """The accounts that the user is a member of, oldest membership first."""
+        return tuple(membership.account for membership in self.memberships)
+
+    @cached_property
+    def membership(self) -> Membership | None:
+        """The user's place in the account chosen in this session, else in the first."""
         chosen = self._request.session.get(SESSION_KEY)
-        first = self.accounts[0] if self.accounts else None
-        return next((account for account in self.accounts if account.pk == chosen), first)
+        first = self.memberships[0] if self.memberships else None
+        return next((m for m in self.memberships if m.account_id == chosen), first)
+
+    @property
+    def account(self) -> Account | None:
+        """The account looked at; None without any."""
+        return self.membership.account if self.membership else None
+
+    @property
+    def role(self) -> str:
+        """The user's role in that account; empty without any."""
+        return self.membership.role if self.membership else ""
+
+    @cached_property
+    def may(self) -> dict[str, bool]:
+        """What that role allows, by the questions of accounts.roles (for templates)."""
+        return {name: answer(self.role) for name, answer in roles.QUESTIONS.items()}
 
     @cached_property
     def balance(self) -> queries.Balance | None:
@@ -73,11 +95,19 @@ def origin(request: HttpRequest) -> str:
 
 
 class Private(LoginRequiredMixin, View):
-    """A view for members of an account: signed in, never kept in a cache."""
+    """A view for members of an account: signed in, never kept in a cache.
+
+    `needs` is what a role must be allowed (a question of accounts.roles); None: every role.
+    """
+
+    needs: ClassVar[Callable[[str], bool] | None] = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase
         if request.user.is_authenticated and of(request).account is None:
-            response: HttpResponseBase = render(request, "no_account.html", status=403)
+            response = render(request, "no_account.html", status=403)
+        elif request.user.is_authenticated and not self._allows(of(request).role):
+            response = render(request, "forbidden_role.html", status=403)
         else:
             response = super().dispatch(request, *args, **kwargs)
         add_never_cache_headers(response)
@@ -93,8 +123,12 @@ class Private(LoginRequiredMixin, View):
 
     @property
     def account_ids(self) -> list[int]:
-        """All accounts that the user may look into."""
-        return [account.pk for account in of(self.request).accounts]
+        """All accounts in which the user's role allows this view."""
+        return [m.account_id for m in of(self.request).memberships if self._allows(m.role)]
+
+    @classmethod
+    def _allows(cls, role: str) -> bool:
+        return cls.needs is None or cls.needs(role)
 
 
 class Page(Private, TemplateView):

@@ -3,6 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Membership
 from billing.models import Attempt, Charge
 from billing.usage import UnitClass
 from routing.error_codes import Code
@@ -41,6 +42,13 @@ SURFACES: dict[str, Words] = {
     Surface.GEMINI_BATCH_EMBED: "Gemini batchEmbedContents",
     Surface.MODELS: _("List of models"),
     Surface.PLATFORM: _("Account API"),
+}
+
+ROLES: dict[str, Words] = {
+    Membership.Role.OWNER: _("owner"),
+    Membership.Role.ADMIN: _("admin"),
+    Membership.Role.DEVELOPER: _("developer"),
+    Membership.Role.BILLING: _("billing"),
 }
 
 STATES: dict[str, Words] = {

@@ -127,6 +127,12 @@ def surface_name(surface: str) -> words.Words:
 
 
 @register.filter
+def role_name(role: str) -> words.Words:
+    """Name a role in an account."""
+    return words.ROLES.get(role, role)
+
+
+@register.filter
 def state_name(state: str) -> words.Words:
     """Name the state of a charge."""
     return words.STATES.get(state, state)
