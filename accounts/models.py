@@ -279,6 +279,8 @@ class ContactRequest(models.Model):
     source = models.CharField(max_length=8, choices=Source.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     email = models.EmailField()
+    # In which mails about it are written.
+    language = models.CharField(max_length=10, default="en")
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
     account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, blank=True)
     subject = models.CharField(max_length=200)
@@ -299,6 +301,12 @@ class ContactRequest(models.Model):
                 condition=models.Q(kind="dispute"),
                 name="contact_dispute_unique",
             ),
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=models.Q(kind__in=["access", "deletion"])
+                & models.Q(state__in=["open", "answered"]),
+                name="contact_right_unique",
+            ),
         ]
         indexes = [models.Index(fields=["state", "due_at"], name="contact_by_due")]
 
@@ -313,6 +321,8 @@ class ContactMessage(models.Model):
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
     is_from_staff = models.BooleanField(default=False)
     text = models.TextField(max_length=10_000)
+    # Of a mail that was added to a request (a mail that opened one stands there).
+    mail_id = models.CharField(max_length=250, null=True, unique=True)  # noqa: DJ001
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
