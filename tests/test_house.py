@@ -329,7 +329,7 @@ def test_scripts_can_be_run():
 
 
 # What a test file may be called beside the module that it tests.
-SUBJECTS = {"admin", "browser", "migrations", "models", "pages", "commands"}
+SUBJECTS = {"access", "admin", "axe", "browser", "commands", "migrations", "models", "pages"}
 
 
 def test_tests_mirror_the_code():
