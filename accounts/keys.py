@@ -70,6 +70,7 @@ class Options(TypedDict):
     expires_at: NotRequired[dt.datetime | None]
     has_budget: NotRequired[bool]
     is_management: NotRequired[bool]
+    purpose: NotRequired[ApiKey.Purpose]
 
 
 _cache = Cache()
@@ -240,6 +241,7 @@ def _scope(options: Options) -> dict[str, Any]:
         "expires_at": options.get("expires_at"),
         "has_budget": options.get("has_budget", False),
         "is_management": options.get("is_management", False),
+        "purpose": options.get("purpose", ApiKey.Purpose.API),
     }
 
 

@@ -1,8 +1,10 @@
-"""A first call that works: a model that an account can reach, and the curl line for it."""
+"""A first call that works: the models that an account can chat with, and one to begin with."""
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from accounts.models import Account
+from billing.models import RateCard
+from billing.usage import UnitClass
 from routing.models import Channel, Endpoint
 
 
@@ -11,20 +13,26 @@ def has_demo_vendor() -> bool:
     return Channel.objects.filter(is_demo=True, is_enabled=True).exists()
 
 
+def chat_endpoints(account: Account) -> QuerySet[Endpoint]:
+    """Return the endpoints that an account can reach and that are paid for writing text."""
+    writing = RateCard.objects.filter(rates__unit_class=UnitClass.OUTPUT)
+    return Endpoint.objects.filter(
+        is_enabled=True,
+        model__is_enabled=True,
+        channel__is_enabled=True,
+        channel__is_demo=account.is_demo,
+        slug__in=writing.values("endpoint"),
+    )
+
+
 def model_for(account: Account) -> str | None:
     """Return a chat model that the account can reach, None when there is none.
 
-    A known limit of output marks a model that writes text; small ones come first: cheap to try.
+    Small ones come first: cheap to try.
     """
     return (
-        Endpoint.objects.filter(
-            is_enabled=True,
-            model__is_enabled=True,
-            channel__is_enabled=True,
-            channel__is_demo=account.is_demo,
-            channel__protocol=Channel.Protocol.OPENAI,
-        )
-        .exclude(model__slug__contains="embed")
+        chat_endpoints(account)
+        .filter(channel__protocol=Channel.Protocol.OPENAI)
         .order_by(F("model__output_tokens_max").asc(nulls_last=True), "model__slug")
         .values_list("model__slug", flat=True)
         .first()

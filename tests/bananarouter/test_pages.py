@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import ApiKey
-from billing.models import Budget
+from billing.models import Budget, Rate, RateCard
 from routing.models import Channel, Endpoint, Model
 from tests import factories
 
@@ -46,6 +46,12 @@ def demo_model():
     )
     model = Model.objects.create(
         slug="demo/banana", author="demo", name="Banana", output_tokens_max=4_000
+    )
+    card = RateCard.objects.create(
+        endpoint="demo:demo/banana", valid_from=timezone.now(), source="test"
+    )
+    Rate.objects.create(
+        card=card, unit_class="output", unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
     return Endpoint.objects.create(
         slug="demo:demo/banana", channel=channel, model=model, upstream_name="banana"
