@@ -96,7 +96,7 @@ def test_conversations_outlive_the_page_only_when_asked(page):
 def test_a_conversation_becomes_code_that_runs(page, running):
     page.locator(".talk").get_by_label("Model", exact=True).fill("demo/fast")
     page.get_by_text("System prompt and parameters").click()
-    page.get_by_label("System prompt").fill('Say it\'s "fine".')
+    page.get_by_label("System prompt", exact=True).fill('Say it\'s "fine".')
     page.get_by_label("Temperature").fill("0.5")
     say(page, "Hello")
     expect(page.locator(".assistant .facts-line")).to_contain_text("$")
