@@ -52,6 +52,11 @@ def may_see_money(role: str) -> bool:
     return role in _MANAGERS or role == _BILLING
 
 
+def can_appoint(by: str, *, role: str) -> bool:
+    """Tell whether one role gives another one to somebody, or takes it away."""
+    return may_own(by) or (may_manage_members(by) and role in _EVERYONE - {_OWNER})
+
+
 # All questions by name, for templates: `shell.may.make_keys`.
 QUESTIONS: Final[Mapping[str, Callable[[str], bool]]] = {
     "own": may_own,

@@ -34,3 +34,17 @@ def test_an_unknown_role_may_do_nothing(role):
 def test_every_question_can_be_asked_by_name():
     asked = {name for name in vars(roles) if name.startswith("may_")}
     assert asked == {f"may_{name}" for name in roles.QUESTIONS}
+
+
+@pytest.mark.parametrize(
+    ("by", "given"),
+    [
+        ("owner", {"owner", "admin", "developer", "billing"}),
+        ("admin", {"admin", "developer", "billing"}),
+        ("developer", set()),
+        ("billing", set()),
+        ("", set()),
+    ],
+)
+def test_only_owners_make_owners(by, given):
+    assert {role for role in TABLE if roles.can_appoint(by, role=role)} == given
