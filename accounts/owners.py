@@ -1,14 +1,20 @@
 """Users and the accounts that they own."""
 
 import secrets
+from collections.abc import Sequence
 
 from allauth.account.models import EmailAddress
 from allauth.utils import generate_unique_username
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from accounts.models import Account, Membership, User
+from accounts import changes
+from accounts.models import Account, Change, Membership, User
 
 PASSWORD_BYTES = 15
+
+
+class UsernameTaken(Exception):
+    """Somebody else has this username."""
 
 
 @transaction.atomic
@@ -55,3 +61,27 @@ def make_staff(*, email: str) -> tuple[User, str | None]:
     user.is_staff = user.is_superuser = user.is_active = True
     user.save(update_fields=["password", "is_staff", "is_superuser", "is_active"])
     return user, password
+
+
+def rename_user(user: User, *, username: str, display_name: str) -> None:
+    """Give a user other names. Raises: UsernameTaken."""
+    try:
+        with transaction.atomic():
+            User.objects.filter(pk=user.pk).update(username=username, display_name=display_name)
+    except IntegrityError as error:
+        raise UsernameTaken from error
+
+
+def rename(account: Account, *, name: str) -> None:
+    """Give an account another name; workers need not hear of it."""
+    Account.objects.filter(pk=account.pk).update(name=name)
+
+
+@transaction.atomic
+def confine(account: Account, *, jurisdictions: Sequence[str]) -> None:
+    """Let requests of an account reach vendors of these jurisdictions only; none: every one.
+
+    Every worker hears of it within a second.
+    """
+    Account.objects.filter(pk=account.pk).update(allowed_jurisdictions=sorted(jurisdictions))
+    changes.announce(Change.Topic.ACCOUNT, str(account.pk))

@@ -3,7 +3,8 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Membership
+from accounts import countries
+from accounts.models import Consent, ContactRequest, Membership
 from billing.models import Attempt, Charge
 from billing.usage import UnitClass
 from routing.error_codes import Code
@@ -49,6 +50,34 @@ ROLES: dict[str, Words] = {
     Membership.Role.ADMIN: _("admin"),
     Membership.Role.DEVELOPER: _("developer"),
     Membership.Role.BILLING: _("billing"),
+}
+
+ROLE_TEXTS: dict[str, Words] = {
+    Membership.Role.OWNER: _("Owner: everything, and who else owns the account"),
+    Membership.Role.ADMIN: _("Admin: members, all keys, money and settings"),
+    Membership.Role.DEVELOPER: _("Developer: own keys, and the requests that they made"),
+    Membership.Role.BILLING: _("Billing: money, and all requests and usage; no keys"),
+}
+
+PURPOSES: dict[str, Words] = {
+    Consent.Purpose.PRIVACY: _("Privacy policy"),
+    Consent.Purpose.TERMS: _("Terms of use"),
+    Consent.Purpose.CROSS_BORDER: _("Transfer across borders"),
+    Consent.Purpose.DEBUG: _("Debug mode"),
+}
+
+# What the user's own page says of a tracked request.
+REQUEST_STATES: dict[str, Words] = {
+    ContactRequest.State.OPEN: _("open"),
+    ContactRequest.State.ANSWERED: _("answered"),
+    ContactRequest.State.CLOSED: _("closed"),
+}
+
+# Where a vendor is, when that is no country.
+_PLACES: dict[str, Words] = {
+    "EU": _("European Union"),
+    "operator": _("Servers of the operator of this site"),
+    "unknown": _("Not stated by the vendor"),
 }
 
 STATES: dict[str, Words] = {
@@ -209,3 +238,8 @@ def failure(error_code: str | None) -> Words:
 def ending(charge: Charge | None) -> Words:
     """Say why a charge is what it is; empty while it is open or when there is none."""
     return REASONS.get(charge.reason or "", "") if charge else ""
+
+
+def jurisdiction(code: str) -> Words:
+    """Name the place of a vendor: a country, or what stands for one."""
+    return _PLACES.get(code) or countries.name(code)

@@ -133,6 +133,12 @@ def role_name(role: str) -> words.Words:
 
 
 @register.filter
+def request_state_name(state: str) -> words.Words:
+    """Name the state of something that was asked of the operator."""
+    return words.REQUEST_STATES.get(state, state)
+
+
+@register.filter
 def state_name(state: str) -> words.Words:
     """Name the state of a charge."""
     return words.STATES.get(state, state)

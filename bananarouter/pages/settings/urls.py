@@ -1,5 +1,17 @@
 """URLs of this area's pages."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from bananarouter.pages.settings import billing_details, notices, privacy, profile
+
+urlpatterns: list[URLPattern] = [
+    path("settings", profile.Profile.as_view(), name="settings"),
+    path("settings/notifications", notices.Notices.as_view(), name="settings_notifications"),
+    path("settings/privacy", privacy.Privacy.as_view(), name="settings_privacy"),
+    path("settings/privacy/consent", privacy.ChangeConsent.as_view(), name="settings_consent"),
+    path("settings/privacy/places", privacy.Places.as_view(), name="settings_places"),
+    path("settings/privacy/export", privacy.Export.as_view(), name="settings_export"),
+    path("settings/privacy/deletion", privacy.Deletion.as_view(), name="settings_deletion"),
+    path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
+    path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
+]
