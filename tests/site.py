@@ -1,19 +1,22 @@
 """The site as a map: every route of the URLconf, and a scene with an object for each argument."""
 
+import datetime as dt
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from accounts import keys
-from accounts.models import Account, ApiKey, Membership, User
+from accounts.models import Account, ApiKey, Invitation, Membership, User
 from tests import factories
 
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
     "home", "api_docs", "api_protocol", "openapi", "livez", "readyz", "metrics",
-    "set_language", "staff_login",
+    "set_language", "staff_login", "invitation",
 }  # fmt: skip
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
@@ -67,12 +70,17 @@ class Scene:
     account: Account
     key: ApiKey
     request_id: uuid.UUID
+    member_id: int
+    invitation_id: int
+    token: str
     # Words of alice's that nobody outside of her account may ever read.
     secrets: tuple[str, ...]
 
     def values(self) -> dict[str, object]:
         """An existing object of alice's for each name of an argument in the URLconf."""
-        return {"key_id": self.key.pk, "request_id": self.request_id, "tag": "openai"}
+        return {"key_id": self.key.pk, "request_id": self.request_id, "tag": "openai",
+                "member_id": self.member_id, "invitation_id": self.invitation_id,
+                "token": self.token}  # fmt: skip
 
     def url(self, route: Route) -> str:
         known = self.values()
@@ -88,7 +96,13 @@ def build(*, password: str | None = None) -> Scene:
     account = factories.account_of(alice)
     Account.objects.filter(pk=account.pk).update(name="Aardvark Labs", is_organization=True)
     account.refresh_from_db()
-    Membership.objects.create(account=account, user=bob, role=Membership.Role.DEVELOPER)
+    place = Membership.objects.create(account=account, user=bob, role=Membership.Role.DEVELOPER)
+    token = "T" * 43
+    invitation = Invitation.objects.create(
+        account=account, email="okapi@example.com", role=Membership.Role.ADMIN,
+        digest=hashlib.sha256(token.encode()).digest(), invited_by=alice,
+        expires_at=timezone.now() + dt.timedelta(days=7),
+    )  # fmt: skip
     factories.give(account, 12_345_000_000)
     key, _ = keys.mint(account=account, created_by=alice, name="quokka-production")
     request_id = factories.request(account, model="demo/numbat", api_key_id=key.pk)
@@ -99,5 +113,8 @@ def build(*, password: str | None = None) -> Scene:
         account=account,
         key=key,
         request_id=request_id,
-        secrets=("Aardvark Labs", "quokka-production", "demo/numbat"),
+        member_id=place.pk,
+        invitation_id=invitation.pk,
+        token=token,
+        secrets=("Aardvark Labs", "quokka-production", "demo/numbat", "okapi@example.com"),
     )

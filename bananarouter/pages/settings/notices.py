@@ -13,7 +13,7 @@ from accounts import notifications
 from accounts.notifications import WAYS
 from bananarouter.pages.shell import Page, of
 
-WAY_NAMES: dict[str, Promise] = {"email": _("Email"), "web": _("On this site"), "sms": _("SMS")}
+WAY_NAMES: dict[str, Promise] = {"email": _("Mail"), "web": _("On this site"), "sms": _("SMS")}
 TITLES: dict[str, tuple[Promise, Promise]] = {
     "security": (_("Security"), _("Log-in, password, second factor, keys")),
     "low_balance": (_("Low balance"), _("Before requests are refused for want of money")),

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import consents, contact, owners, roles
@@ -196,7 +195,7 @@ class Export(_Ask):
     template_name = "settings/export.html"
 
     def subject(self) -> str:
-        return gettext("A copy of my data")
+        return str(_("A copy of my data"))
 
 
 class Deletion(_Ask):
@@ -206,7 +205,7 @@ class Deletion(_Ask):
     kind = ContactRequest.Kind.DELETION
 
     def subject(self) -> str:
-        return gettext("Delete my user and my data")
+        return str(_("Delete my user and my data"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(alone=owned_alone(of(self.request).user), **kwargs)

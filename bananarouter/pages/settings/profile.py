@@ -69,7 +69,7 @@ class Profile(Page):
         if form.is_valid() and self._rename(user, form):
             language = form.cleaned_data["language"]
             with translation.override(language):
-                messages.success(request, translation.gettext("Your profile is saved."))
+                messages.success(request, str(_("Your profile is saved.")))
             response = redirect("settings")
             _speak(response, language)
             return response
