@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts import members, roles
-from accounts.models import Invitation, Membership, User
+from accounts.models import Account, Invitation, Membership, User
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ INVITATIONS_OPEN_MAX = 100
 LANGUAGES = ("en", "zh-hans")
 
 Link = Callable[[str], str]
+
+
+class NotAnOrganization(Exception):
+    """One person's own account takes nobody in."""
 
 
 class AlreadyMember(Exception):
@@ -85,13 +89,15 @@ def invite(
 ) -> Invitation:
     """Offer an address a place and mail it the link; asked twice at once, it mails once.
 
-    An expired offer to the same address is renewed. Raises: members.NotAllowed; AlreadyMember;
-    AlreadyInvited; TooManyInvitations; NotSent.
+    An expired offer to the same address is renewed. Raises: members.NotAllowed;
+    NotAnOrganization; AlreadyMember; AlreadyInvited; TooManyInvitations; NotSent.
     """
     email = email.strip().lower()
     with transaction.atomic():
         if not roles.can_appoint(members.enter(account_id, actor), role=role):
             raise members.NotAllowed
+        if not Account.objects.filter(pk=account_id, is_organization=True).exists():
+            raise NotAnOrganization
         _check_is_no_member(account_id, email)
         open_ones = Invitation.objects.filter(
             account_id=account_id, accepted_at=None, revoked_at=None

@@ -142,6 +142,15 @@ def test_a_stranger_invites_nobody(invite):
     assert mail.outbox == []
 
 
+def test_ones_own_account_takes_nobody_in(alice, account):
+    with pytest.raises(invitations.NotAnOrganization):
+        invitations.invite(
+            account_id=account.pk, email="bob@example.com", role=Role.ADMIN, actor=alice,
+            link=link, now=NOW,
+        )  # fmt: skip
+    assert mail.outbox == []
+
+
 def test_members_are_not_invited(invite, bob, organization):
     Membership.objects.create(account=organization, user=bob)
     with pytest.raises(invitations.AlreadyMember):

@@ -33,6 +33,8 @@ def site(live_server):
         ),
     ]  # fmt: skip
     live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
+    live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -176,7 +178,10 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Overview",
         "Keys",
         "Requests",
+        "Playground",
         "API",
+        "Settings",
+        "Switch account alice",
         "Your account alice",
         "Create a key",
         "Revoke",

@@ -113,6 +113,9 @@ def test_ones_own_account_says_so_and_offers_an_organization(alice):
     assert "This is your own account." in page
     assert reverse("organization_new") in page
     assert reverse("invite") not in page
+    response = client.post(reverse("invite"), {"email": "eve@example.com", "role": "admin"})
+    assert "This is your own account." in text_of(response)
+    assert mail.outbox == []
 
 
 # The list

@@ -218,7 +218,8 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
 
 
 PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
-MEMBERS_PAGES = ["playground", "overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
+MEMBERS_PAGES = ["overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
+MEMBERS_PAGES += ["playground"]
 MEMBERS_PAGES += ["settings", "settings_notifications", "settings_privacy", "settings_billing"]
 MEMBERS_PAGES += ["settings_export", "settings_deletion", "organization", "organization_new"]
 MEMBERS_PAGES += ["organization_leave", "invite"]

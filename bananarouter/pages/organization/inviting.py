@@ -18,6 +18,9 @@ from bananarouter.pages.shell import Page, Private, of, origin
 
 # Why an invitation was refused, beside the address.
 REFUSALS: dict[type[Exception], Promise] = {
+    invitations.NotAnOrganization: _(
+        "This is your own account. Make an organization to work together."
+    ),
     invitations.AlreadyMember: _("Somebody with this address is a member already."),
     invitations.AlreadyInvited: _(
         "This address is invited already. Send that invitation again, or take it back first."
@@ -68,6 +71,8 @@ class Invite(Page):
         except tuple(REFUSALS) as error:
             form.add_error("email", str(REFUSALS[type(error)]))
             return self.render_to_response(self.get_context_data(form=form))
+        except members.NotAllowed:
+            return render(request, "forbidden_role.html", status=403)
         except invitations.NotSent:
             messages.error(request, NOT_SENT)
         else:
