@@ -13,6 +13,14 @@ from django.http.request import split_domain_port
 
 register = template.Library()
 
+SITES = {"github": "GitHub", "google": "Google"}
+
+
+@register.filter
+def site_name(provider: str) -> str:
+    """Name another site, which the settings need not allow any more."""
+    return SITES.get(provider, provider)
+
 
 @register.simple_tag
 def mail_is_printed() -> bool:

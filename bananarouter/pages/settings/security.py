@@ -51,9 +51,7 @@ class Security(Page):
         return super().get_context_data(
             factors=factors_of(user),
             session_count=UserSession.objects.filter(user=user).count(),
-            connected=[
-                account.get_provider().name for account in SocialAccount.objects.filter(user=user)
-            ],
+            connected=SocialAccount.objects.filter(user=user).values_list("provider", flat=True),
             **kwargs,
         )
 
