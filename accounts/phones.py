@@ -26,6 +26,12 @@ def parse(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def shown(phone: str) -> str:
+    """Write a number of E.164 in groups: `+86 138 0013 8000`."""
+    number = phonenumbers.parse(phone, None)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def holder(phone: str) -> User | None:
     """Return who has proved to hold a number."""
     return User.objects.filter(phone=phone, phone_verified_at__isnull=False).first()

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 
+from accounts import phones
+
 register = template.Library()
 
 SITES = {"github": "GitHub", "google": "Google"}
@@ -20,6 +22,12 @@ SITES = {"github": "GitHub", "google": "Google"}
 def site_name(provider: str) -> str:
     """Name another site, which the settings need not allow any more."""
     return SITES.get(provider, provider)
+
+
+@register.filter
+def phone_number(phone: str) -> str:
+    """Write a phone number in groups."""
+    return phones.shown(phone)
 
 
 @register.simple_tag
