@@ -166,25 +166,25 @@ class RequestLoginCode(Worded, allauth_forms.RequestLoginCodeForm):
 class ConfirmLoginCode(Worded, allauth_forms.ConfirmLoginCodeForm):
     """The code that logs in."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class ConfirmEmail(Worded, allauth_forms.ConfirmEmailVerificationCodeForm):
     """The code that proves an address."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class ConfirmPasswordReset(Worded, allauth_forms.ConfirmPasswordResetCodeForm):
     """The code that allows a new password."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class ConfirmPhone(Worded, allauth_forms.VerifyPhoneForm):
     """The code that proves a phone number."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class ChangePhone(Worded, allauth_forms.ChangePhoneForm):

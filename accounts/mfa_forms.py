@@ -13,13 +13,13 @@ from accounts.forms import Worded
 class Authenticate(Worded, base_forms.AuthenticateForm):
     """The second factor at log-in."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class Reauthenticate(Worded, base_forms.ReauthenticateForm):
     """A second factor once more, before something that matters."""
 
-    labels = {"code": _("Code")}
+    labels = {"code": _("The code")}
 
 
 class ActivateTOTP(Worded, totp_forms.ActivateTOTPForm):
