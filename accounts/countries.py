@@ -271,5 +271,7 @@ def choices() -> Sequence[tuple[str, str]]:
 
 
 def _place(row: tuple[str, str]) -> bytes:
-    # Letters without their accents; GB 18030 puts common characters in the order of pinyin.
-    return unicodedata.normalize("NFKD", row[1]).encode("gb18030")
+    letters = unicodedata.normalize("NFKD", row[1])
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    # GB 18030 puts common characters in the order of pinyin.
+    return plain.encode("gb18030")
