@@ -1,8 +1,7 @@
 """How allauth makes users here, reaches their phones, and keeps their second factors."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
@@ -43,14 +42,14 @@ class AccountAdapter(DefaultAccountAdapter):
         form: Any,
         commit: bool = True,  # noqa: FBT001, FBT002  allauth's signature
     ) -> AbstractBaseUser:
-        assert isinstance(user, User)
         asked = form.cleaned_data
-        user.display_name = asked["display_name"]
+        person = cast("User", user)
+        person.display_name = asked["display_name"]
         with transaction.atomic():
             saved = super().save_user(request, user, form, commit=commit)
             if commit:
                 owners.open_signed_up(
-                    user,
+                    person,
                     country=asked["country"],
                     allows_cross_border=asked["allows_cross_border"],
                     now=timezone.now(),
@@ -83,16 +82,15 @@ class AccountAdapter(DefaultAccountAdapter):
             context.request.session[PENDING_PHONE] = {"user": user.pk, "phone": phone}
 
     def get_phone(self, user: AbstractBaseUser) -> tuple[str, bool] | None:
-        assert isinstance(user, User)
+        person = cast("User", user)
         pending = context.request.session.get(PENDING_PHONE)
         if pending and pending["user"] == user.pk:
             return pending["phone"], False
-        return (user.phone, True) if user.phone_verified_at else None
+        return (person.phone, True) if person.phone_verified_at else None
 
     def set_phone_verified(self, user: AbstractBaseUser, phone: str) -> None:
-        assert isinstance(user, User)
         context.request.session.pop(PENDING_PHONE, None)
-        phones.confirm(user=user, phone=phone, now=timezone.now())
+        phones.confirm(user=cast("User", user), phone=phone, now=timezone.now())
 
     def get_user_by_phone(self, phone: str) -> AbstractBaseUser | None:
         return phones.holder(phone)
@@ -107,7 +105,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             sms.send_code(phone=phone, code=code)
         except sms.SmsFailed as error:
-            logger.error("sms_failed", extra={"code": error.code})  # noqa: TRY400
+            logger.error("sms_failed", extra={"code": error.code})
             messages.error(
                 context.request,
                 _("The text message could not be sent. Try again later, or go on without it."),
@@ -126,7 +124,9 @@ class MFAAdapter(DefaultMFAAdapter):
         return sealing.unseal(encrypted_text, label=MFA_LABEL)
 
     def generate_authenticator_name(
-        self, user: AbstractBaseUser, type: Authenticator.Type  # noqa: A002  allauth's signature
+        self,
+        user: AbstractBaseUser,
+        type: Authenticator.Type,  # noqa: A002  allauth's signature
     ) -> str:
         count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
         return _("Passkey %(number)d") % {"number": count + 1}
@@ -142,7 +142,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
 
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
-    ) -> Sequence[SocialApp]:
+    ) -> list[SocialApp]:
         """Leave out apps of the database: their secrets would lie there in the clear."""
         found = super().list_apps(request, provider=provider, client_id=client_id)
         return [app for app in found if app.pk is None]
@@ -150,9 +150,10 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def get_app(
         self, request: HttpRequest, provider: str, client_id: str | None = None
     ) -> SocialApp:
-        if not self.list_apps(request, provider=provider, client_id=client_id):
+        apps = self.list_apps(request, provider=provider, client_id=client_id)
+        if not apps:
             raise Http404
-        return super().get_app(request, provider, client_id=client_id)
+        return apps[0]
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:  # noqa: ARG002
         account = sociallogin.account
@@ -164,5 +165,3 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_signup_form_initial_data(sociallogin)
         return {**initial, "display_name": sociallogin.account.extra_data.get("name") or ""}
-
-

@@ -11,9 +11,7 @@ _POLICIES = {
 }
 
 
-def give(
-    *, user: User, purpose: str, version: PolicyVersion | None, now: dt.datetime
-) -> Consent:
+def give(*, user: User, purpose: str, version: PolicyVersion | None, now: dt.datetime) -> Consent:
     """Record that a user agrees; `version` is None where no document is published."""
     return _record(user, purpose, version, Consent.Action.GIVEN, now)
 

@@ -11,7 +11,6 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import phones
@@ -21,11 +20,12 @@ PASSWORD_HELP = _("At least 8 characters, and not one that many people use.")
 CODE_ATTRIBUTES = {"inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True}
 
 
-class Worded(forms.Form):
-    """A form of allauth's with our labels, without placeholders that repeat them."""
+class Worded:
+    """Gives a form of allauth's our labels, without placeholders that repeat them."""
 
-    labels: ClassVar[Mapping[str, str | Promise]] = {}
-    helps: ClassVar[Mapping[str, str | Promise]] = {}
+    fields: dict[str, forms.Field]
+    labels: ClassVar[Mapping[str, Any]] = {}
+    helps: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,6 +81,9 @@ class NewUser(Worded):
         "phone": _("With its country code. For urgent news only, after you prove it by a code."),
     }
 
+    account_already_exists = False
+    cleaned_data: dict[str, Any]
+
     def _clean_phone(self) -> None:
         """Let a number pass that somebody has: only who gets its code learns that."""
 
@@ -94,8 +97,6 @@ class NewUser(Worded):
             # The same form was sent twice at once, and the other one was first.
             messages.info(request, _("You have signed up. Log in to go on."))
             return None, redirect("account_login")
-
-    account_already_exists = False
 
 
 class SignUp(NewUser, allauth_forms.SignupForm):
@@ -191,5 +192,3 @@ class ChangePhone(Worded, allauth_forms.ChangePhoneForm):
     """Another number, in place of the present one once it is proved."""
 
     labels = {"phone": _("New phone number")}
-
-

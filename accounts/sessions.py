@@ -45,9 +45,7 @@ class SessionStore(db.SessionStore):
 def _is_over(data: dict[str, Any], now: float) -> bool:
     """Tell whether a user's session ended; one without its times did."""
     started, seen = data.get(STARTED, 0.0), data.get(SEEN, 0.0)
-    over: bool = (
-        now - started > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_S
-    )
+    over: bool = now - started > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_S
     return over
 
 

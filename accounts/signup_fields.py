@@ -1,6 +1,6 @@
 """What we ask of every new user beside allauth's fields, whichever way they sign up."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest
@@ -43,8 +43,7 @@ class SignUpFields(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        country = self.fields["country"]
-        assert isinstance(country, forms.ChoiceField)
+        country = cast("forms.ChoiceField", self.fields["country"])
         country.choices = [("", _("Not said")), *countries.choices()]
         self.fields["accepts_policies"].label = format_html(
             str(

@@ -73,9 +73,7 @@ class Aliyun:
             raise SmsFailed(str(answer.get("Code", status)))
 
     @staticmethod
-    def _signed(
-        fields: Mapping[str, str], *, now: dt.datetime, nonce: str
-    ) -> Mapping[str, str]:
+    def _signed(fields: Mapping[str, str], *, now: dt.datetime, nonce: str) -> Mapping[str, str]:
         every = {
             **fields,
             "AccessKeyId": settings.ALIYUN_SMS_ACCESS_KEY_ID,

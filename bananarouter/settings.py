@@ -281,10 +281,13 @@ if "google" in SOCIAL_APPS:
 if "github" in SOCIAL_APPS and GITHUB_URL != "https://github.com":
     SOCIALACCOUNT_PROVIDERS["github"]["GITHUB_URL"] = GITHUB_URL
 # A browser follows a form's redirect only to where forms may lead.
-CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
-    origin
-    for provider, origin in (("github", GITHUB_URL), ("google", "https://accounts.google.com"))
-    if provider in SOCIAL_APPS
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] = [
+    SELF,
+    *(
+        origin
+        for provider, origin in (("github", GITHUB_URL), ("google", "https://accounts.google.com"))
+        if provider in SOCIAL_APPS
+    ),
 ]
 
 # REST framework: the control plane's defaults; the proxy API's views say their own.

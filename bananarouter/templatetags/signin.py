@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from allauth.socialaccount.adapter import get_adapter
-from allauth.socialaccount.providers.base import Provider
+from allauth.socialaccount.providers.base.provider import Provider
 from django import template
 from django.conf import settings
 from django.http import HttpRequest
