@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 from accounts.timeids import uuid7
 
@@ -225,7 +226,7 @@ class Consent(models.Model):
     # NULL for a consent that has no document of its own.
     version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, null=True)
     action = models.CharField(max_length=10, choices=Action.choices)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         indexes = [models.Index(fields=["user", "purpose", "-id"], name="consent_latest")]

@@ -1,5 +1,6 @@
 """Users and the accounts that they own."""
 
+import datetime as dt
 import secrets
 from collections.abc import Sequence
 
@@ -7,8 +8,8 @@ from allauth.account.models import EmailAddress
 from allauth.utils import generate_unique_username
 from django.db import IntegrityError, transaction
 
-from accounts import changes
-from accounts.models import Account, Change, Membership, User
+from accounts import changes, consents
+from accounts.models import Account, Change, Consent, Membership, User
 
 PASSWORD_BYTES = 15
 
@@ -17,12 +18,46 @@ class UsernameTaken(Exception):
     """Somebody else has this username."""
 
 
+class SignUpComplete(Exception):
+    """The user has proved an address or logged in: signing up cannot be undone any more."""
+
+
 @transaction.atomic
 def open_account(user: User, *, is_demo: bool = False) -> Account:
     """Make an account that a user owns; billing makes its wallet with the first credit."""
     account = Account.objects.create(name=user.get_full_name()[:80], is_demo=is_demo)
     Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
     return account
+
+
+@transaction.atomic
+def open_signed_up(
+    user: User, *, country: str, allows_cross_border: bool, now: dt.datetime
+) -> Account:
+    """Make the account of somebody who signed up, and record what was agreed to.
+
+    `country` is an ISO 3166 code, "" where none was said.
+    """
+    account = open_account(user)
+    if country:
+        account.country, account.country_attested_at = country, now
+        account.save(update_fields=["country", "country_attested_at"])
+    consents.accept_policies(user=user, now=now)
+    if allows_cross_border:
+        consents.give(user=user, purpose=Consent.Purpose.CROSS_BORDER, version=None, now=now)
+    return account
+
+
+@transaction.atomic
+def undo_sign_up(user: User) -> None:
+    """Remove a user who has never been in, with the account: the address was mistyped.
+
+    Raises: SignUpComplete.
+    """
+    if user.last_login or EmailAddress.objects.filter(user=user, verified=True).exists():
+        raise SignUpComplete
+    Account.objects.filter(memberships__user=user).delete()
+    user.delete()
 
 
 @transaction.atomic

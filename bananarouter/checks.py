@@ -65,6 +65,32 @@ def web() -> Iterator[CheckMessage]:
         yield Error("HTTPS is on, but PUBLIC_URL is not https.", hint=hint, id="root.E021")
 
 
+# What each carrier of text messages needs to be told.
+CARRIERS = {
+    "Twilio": ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
+    "Aliyun": (
+        "ALIYUN_SMS_ACCESS_KEY_ID",
+        "ALIYUN_SMS_ACCESS_KEY_SECRET",
+        "ALIYUN_SMS_SIGN_NAME",
+        "ALIYUN_SMS_TEMPLATE",
+    ),
+}
+
+
+def accounts() -> Iterator[CheckMessage]:
+    """Whoever carries messages and knows users has all that it needs."""
+    for name in CARRIERS.get(settings.SMS_BACKEND.rpartition(".")[2], ()):
+        if not getattr(settings, name):
+            yield Error(f"{name} is missing.", hint="SMS_BACKEND needs it.", id="root.E040")
+    for provider, app in settings.SOCIAL_APPS.items():
+        if not all(app.values()):
+            names = f"{provider.upper()}_CLIENT_ID and {provider.upper()}_CLIENT_SECRET"
+            yield Error(f"Set both {names}.", hint="Or neither of them.", id="root.E041")
+    if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
+        hint = "TLS from the first byte (SSL), or after STARTTLS (TLS): one of them."
+        yield Error("EMAIL_USE_TLS and EMAIL_USE_SSL are both on.", hint=hint, id="root.E042")
+
+
 def production() -> Iterator[CheckMessage]:
     """What a machine of one's own may lack, but an operator must not (check --deploy)."""
     for name, text in _secrets().items():
@@ -76,6 +102,9 @@ def production() -> Iterator[CheckMessage]:
     if not settings.IS_SQLITE and not settings.REDIS_URL:
         hint = "Set REDIS_URL: without it each process counts log-in attempts for itself."
         yield Warning("Several workers share no cache.", hint=hint, id="root.W032")
+    if settings.HTTPS and settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        hint = "Set EMAIL_BACKEND and EMAIL_HOST: nobody else can read the codes that log in."
+        yield Warning("Mail is printed on the terminal.", hint=hint, id="root.W033")
 
 
 def install() -> None:
@@ -83,4 +112,5 @@ def install() -> None:
     register(_told(secrets), Tags.security)
     register(_told(deadlines))
     register(_told(web), Tags.security)
+    register(_told(accounts))
     register(_told(production), Tags.security, deploy=True)

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.sessions.Activity",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -89,6 +90,25 @@ CACHES: dict[str, dict[str, Any]] = {
 # Email
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "BananaRouter <contact@bananarouter.com>")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", 587, low=1, high=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 10
+
+# Text messages
+SMS_BACKEND = env.text("SMS_BACKEND", "accounts.sms_backends.Console")
+TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env.secret("TWILIO_AUTH_TOKEN")
+TWILIO_FROM = env.text("TWILIO_FROM")
+TWILIO_URL = env.text("TWILIO_URL", "https://api.twilio.com").rstrip("/")
+ALIYUN_SMS_ACCESS_KEY_ID = env.text("ALIYUN_SMS_ACCESS_KEY_ID")
+ALIYUN_SMS_ACCESS_KEY_SECRET = env.secret("ALIYUN_SMS_ACCESS_KEY_SECRET")
+ALIYUN_SMS_SIGN_NAME = env.text("ALIYUN_SMS_SIGN_NAME")
+ALIYUN_SMS_TEMPLATE = env.text("ALIYUN_SMS_TEMPLATE")
+ALIYUN_SMS_URL = env.text("ALIYUN_SMS_URL", "https://dysmsapi.aliyuncs.com").rstrip("/")
 
 # Files
 STATIC_URL = "static/"
@@ -120,7 +140,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
-SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_ENGINE = "accounts.sessions"
+SESSION_COOKIE_AGE = 7 * 24 * 3600  # from log-in, however much it is used
+SESSION_IDLE_S = 12 * 3600
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -161,7 +183,7 @@ TEMPLATES = [
 
 # Auth
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -179,11 +201,94 @@ LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email", "username"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "phone"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.signup_fields.SignUpFields"
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.LogIn",
+    "signup": "accounts.forms.SignUp",
+    "add_email": "accounts.forms.AddEmail",
+    "change_password": "accounts.forms.ChangePassword",
+    "set_password": "accounts.forms.SetPassword",
+    "reset_password": "accounts.forms.ResetPassword",
+    "reset_password_from_key": "accounts.forms.NewPassword",
+    "reauthenticate": "accounts.forms.Reauthenticate",
+    "request_login_code": "accounts.forms.RequestLoginCode",
+    "confirm_login_code": "accounts.forms.ConfirmLoginCode",
+    "confirm_email_verification_code": "accounts.forms.ConfirmEmail",
+    "confirm_password_reset_code": "accounts.forms.ConfirmPasswordReset",
+    "verify_phone": "accounts.forms.ConfirmPhone",
+    "change_phone": "accounts.forms.ChangePhone",
+}
+ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "mandatory")
+# allauth sends codes only where they are mandatory, else links.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_PHONE_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_PHONE_VERIFICATION_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
+ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 8, "dashed": True}
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Not "strict": that makes several users of one address where addresses need no proof.
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_SESSION_REMEMBER = True
+# Counted in the cache. `key` is the address or name that was typed, `user` who is logged in.
+ACCOUNT_RATE_LIMITS = {
+    "signup": "20/h/ip",
+    "login": "30/m/ip",
+    "login_failed": "20/h/ip,5/15m/key",
+    "request_login_code": "20/h/ip,5/h/key",
+    "reset_password": "20/h/ip,5/h/key",
+    "verify_phone": "1/30s/key,10/h/ip",
+    "change_phone": "10/h/user",
+}
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "BananaRouter"
+MFA_FORMS = {
+    "authenticate": "accounts.mfa_forms.Authenticate",
+    "reauthenticate": "accounts.mfa_forms.Reauthenticate",
+    "activate_totp": "accounts.mfa_forms.ActivateTOTP",
+    "add_webauthn": "accounts.mfa_forms.AddPasskey",
+    "edit_webauthn": "accounts.mfa_forms.RenamePasskey",
+}
+USERSESSIONS_TRACK_ACTIVITY = True
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False  # the form asks for the acceptance of our policies
+SOCIALACCOUNT_FORMS = {"signup": "accounts.forms.SocialSignUp"}
+GITHUB_URL = env.text("GITHUB_URL", "https://github.com").rstrip("/")
+SOCIAL_APPS = {
+    provider: {"client_id": client_id, "secret": secret}
+    for provider, client_id, secret in (
+        ("github", env.text("GITHUB_CLIENT_ID"), env.secret("GITHUB_CLIENT_SECRET")),
+        ("google", env.text("GOOGLE_CLIENT_ID"), env.secret("GOOGLE_CLIENT_SECRET")),
+    )
+    if client_id or secret
+}
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
+    provider: {"APPS": [app], "OAUTH_PKCE_ENABLED": True} for provider, app in SOCIAL_APPS.items()
+}
+if "google" in SOCIAL_APPS:
+    SOCIALACCOUNT_PROVIDERS["google"]["SCOPE"] = ["profile", "email"]
+if "github" in SOCIAL_APPS and GITHUB_URL != "https://github.com":
+    SOCIALACCOUNT_PROVIDERS["github"]["GITHUB_URL"] = GITHUB_URL
+# A browser follows a form's redirect only to where forms may lead.
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] = [
+    SELF,
+    *(
+        origin
+        for provider, origin in (("github", GITHUB_URL), ("google", "https://accounts.google.com"))
+        if provider in SOCIAL_APPS
+    ),
+]
 
 # REST framework: the control plane's defaults; the proxy API's views say their own.
 REST_FRAMEWORK: dict[str, Any] = {

@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import api_docs, home, keys, overview, requests, shell, staff
+from bananarouter.pages import api_docs, home, keys, overview, requests, shell, signin, staff
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
@@ -35,6 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),
+    path("accounts/signup/again", signin.StartAgain.as_view(), name="signup_again"),
+    path("accounts/phone/skip", signin.SkipPhone.as_view(), name="phone_skip"),
+    # The security page tells what allauth's own index would.
+    path("accounts/2fa/", RedirectView.as_view(pattern_name="security")),
     path("accounts/", include("allauth.urls")),
     path("staff/login/", staff.LogIn.as_view(), name="staff_login"),
     path("staff/", admin.site.urls),

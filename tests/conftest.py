@@ -9,6 +9,7 @@ Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
 import os
 
 import pytest
+from django.core.cache import cache
 
 from tests import emulator, gateways, servers
 
@@ -58,6 +59,12 @@ def _is_wanted(item, *, kind: str) -> bool:
     if IS_ON_POSTGRESQL:  # the second pass: only what a database can change
         return uses_database and not item.get_closest_marker("sqlite")
     return not (uses_database and item.get_closest_marker("postgresql"))
+
+
+@pytest.fixture(autouse=True)
+def forgotten_limits():
+    """What one test did too often is no matter of the next."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,16 @@ import datetime as dt
 import itertools
 import uuid
 
+from allauth.account.models import EmailAddress
+from django.urls import reverse
+
 from accounts import owners
 from accounts.models import Account, Membership, User
 from accounts.timeids import bound
 from billing import ledger
 from billing.models import LedgerAccount
 from logs import recorder
+from tests import mailbox
 
 PASSWORD = "correct horse battery staple"
 _count = itertools.count(1)
@@ -22,8 +26,24 @@ def user(
     made = User.objects.create_user(
         username=name, email=f"{name}@example.com", password=password, is_staff=is_staff
     )
+    EmailAddress.objects.create(user=made, email=made.email, verified=True, primary=True)
     owners.open_account(made, is_demo=is_demo)
     return made
+
+
+def sign_up(client, name: str, **fields):
+    """Fill in the form of a new user; the answer leads to where the address is proved."""
+    form = {
+        "email": f"{name}@example.com", "username": name, "password1": PASSWORD,
+        "accepts_policies": "on", **fields,
+    }  # fmt: skip
+    return client.post(reverse("account_signup"), form)
+
+
+def prove_address(client, name: str, **options):
+    """Type the code that was sent to the address of a new user."""
+    code = mailbox.latest_code(f"{name}@example.com")
+    return client.post(reverse("account_email_verification_sent"), {"code": code}, **options)
 
 
 def account_of(person: User) -> Account:

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 from django import template
-from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import escape, format_html
@@ -148,9 +147,3 @@ def state_name(state: str) -> words.Words:
 def outcome_name(outcome: str) -> words.Words:
     """Name the outcome of an attempt."""
     return words.OUTCOMES.get(outcome, outcome)
-
-
-@register.filter
-def without_placeholder(field: BoundField) -> SafeString:
-    """Draw a widget without the placeholder that would only repeat its label."""
-    return field.as_widget(attrs={"placeholder": ""})

@@ -10,20 +10,13 @@ from django.urls import reverse
 from accounts import owners
 from accounts.adapters import MFAAdapter
 from accounts.models import Account, Membership, User
+from tests import factories
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "a-long-enough-password-27"
-
-
-def sign_up(client, email="carol@example.com", username="carol"):
-    return client.post(
-        reverse("account_signup"),
-        {"email": email, "username": username, "password1": PASSWORD, "password2": PASSWORD},
-    )
 
 
 def test_signing_up_makes_a_user_who_owns_an_account(client):
-    assert sign_up(client).status_code == 302
+    assert factories.sign_up(client, "carol").status_code == 302
     user = User.objects.get(email="carol@example.com")
     membership = Membership.objects.get(user=user)
     assert membership.role == Membership.Role.OWNER
@@ -34,33 +27,30 @@ def test_signing_up_makes_a_user_who_owns_an_account(client):
 
 
 def test_signing_up_cannot_choose_privileges(client):
-    client.post(
-        reverse("account_signup"),
-        {"email": "eve@example.com", "username": "eve", "password1": PASSWORD,
-         "password2": PASSWORD, "is_staff": "on", "is_superuser": "on", "is_active": "on"},
-    )  # fmt: skip
+    wanted = dict.fromkeys(("is_staff", "is_superuser", "is_active", "phone_verified_at"), "on")
+    factories.sign_up(client, "eve", **wanted)
     user = User.objects.get(email="eve@example.com")
     assert not user.is_staff
     assert not user.is_superuser
+    assert user.phone_verified_at is None
 
 
 def test_an_address_that_is_taken_makes_nobody_new(client):
-    sign_up(client)
-    client.logout()
-    sign_up(client, username="other")
+    factories.user("carol")
+    factories.sign_up(client, "other", email="carol@example.com")
     assert User.objects.count() == 1
     assert Account.objects.count() == 1
 
 
-@pytest.mark.parametrize("login", ["carol@example.com", "carol"])
+@pytest.mark.parametrize("login", ["carol@example.com", "carol", "Carol", "CAROL@example.com"])
 def test_logs_in_by_address_or_username_and_out(client, login):
-    sign_up(client)
-    client.post(reverse("account_logout"))
-    assert "_auth_user_id" not in client.session
+    factories.user("carol", password=factories.PASSWORD)
     client.post(reverse("account_login"), {"login": login, "password": "wrong"})
     assert "_auth_user_id" not in client.session
-    client.post(reverse("account_login"), {"login": login, "password": PASSWORD})
+    client.post(reverse("account_login"), {"login": login, "password": factories.PASSWORD})
     assert client.session["_auth_user_id"] == str(User.objects.get().pk)
+    client.post(reverse("account_logout"))
+    assert "_auth_user_id" not in client.session
 
 
 def test_the_configured_adapter_seals_totp_and_recovery_codes(alice):

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts import keys, keytext
-from tests import browsers, factories
+from tests import browsers, factories, mailbox
 from tests.browsers import DESK, PHONE, TIMEOUT_MS
 
 WIDTHS = [360, 560, 600, 860, 861, 1024, 1280, 1359, 1360, 1440]
@@ -32,7 +32,7 @@ def site(live_server):
             account, status=400, error_code="missing_required_parameter", vendor=None
         ),
     ]  # fmt: skip
-    live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/settings/security"]
     live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
     live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
@@ -105,9 +105,13 @@ def test_sign_up_make_a_key_and_revoke_it(options, visit):
     page.get_by_label("Email").fill("eve@example.com")
     page.get_by_label("Username").fill("eve")
     page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
-    page.get_by_label("Password (again)").fill(factories.PASSWORD)
+    page.get_by_label("I accept the terms").check()
     check()
     page.get_by_role("button", name="Sign up").click()
+    page.wait_for_url("**/confirm-email/")
+    check()
+    page.get_by_label("The code").fill(mailbox.latest_code("eve@example.com"))
+    page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/overview")
     expect(page.get_by_role("heading", name="Three steps to a first answer")).to_be_visible()
     check()

@@ -20,6 +20,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "gateway.example",
     "PUBLIC_URL": "https://gateway.example",
     "TRUSTED_PROXY_HOPS": "1",
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
 }
 
 
@@ -28,7 +29,7 @@ def ids(check) -> set[str]:
 
 
 def test_the_tests_own_settings_are_clean():
-    for check in (checks.secrets, checks.deadlines, checks.web):
+    for check in (checks.secrets, checks.deadlines, checks.web, checks.accounts):
         assert ids(check) == set()
 
 
@@ -44,6 +45,19 @@ def test_the_tests_own_settings_are_clean():
         (checks.deadlines, {"GAP_TIMEOUT_S": 1_800}, "root.E012"),
         (checks.web, {"HTTPS": True, "DEBUG": True, "PUBLIC_URL": "https://x"}, "root.E020"),
         (checks.web, {"HTTPS": True, "PUBLIC_URL": "http://x"}, "root.E021"),
+        (checks.accounts, {"SMS_BACKEND": "accounts.sms_backends.Twilio"}, "root.E040"),
+        (checks.accounts, {"SMS_BACKEND": "accounts.sms_backends.Aliyun"}, "root.E040"),
+        (
+            checks.accounts,
+            {"SOCIAL_APPS": {"github": {"client_id": "x", "secret": ""}}},
+            "root.E041",
+        ),
+        (checks.accounts, {"EMAIL_USE_TLS": True, "EMAIL_USE_SSL": True}, "root.E042"),
+        (
+            checks.production,
+            {"HTTPS": True, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+            "root.W033",
+        ),
         (checks.production, {"KEY_PEPPERS": {1: ""}}, "root.E030"),
         (checks.production, {"HTTPS": True, "TRUSTED_PROXY_HOPS": 0}, "root.W031"),
         (checks.production, {"IS_SQLITE": False, "REDIS_URL": ""}, "root.W032"),

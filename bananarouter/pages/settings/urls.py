@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.settings import billing_details, notices, privacy, profile
+from bananarouter.pages.settings import billing_details, notices, privacy, profile, security
 
 urlpatterns: list[URLPattern] = [
     path("settings", profile.Profile.as_view(), name="settings"),
@@ -14,4 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("settings/privacy/deletion", privacy.Deletion.as_view(), name="settings_deletion"),
     path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
     path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
+    path("settings/security", security.Security.as_view(), name="security"),
+    path("settings/security/phone/forget", security.ForgetPhone.as_view(), name="phone_forget"),
 ]

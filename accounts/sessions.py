@@ -1,0 +1,72 @@
+"""Sessions that end: after a time without use, and a while after log-in however much they are used.
+
+`SessionStore` is the session engine (SESSION_ENGINE names this module), `Activity` a middleware.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from allauth.core.exceptions import RateLimited
+from allauth.core.ratelimit import respond_429
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_KEY
+from django.contrib.sessions.backends import db
+from django.http import HttpRequest, HttpResponse
+
+from accounts import devices
+
+STARTED, SEEN = "started", "seen"
+# A session's use is written down this often at most.
+SEEN_EVERY_S = 300
+
+
+class SessionStore(db.SessionStore):
+    """Django's sessions in the database; those of users carry when they began and were used."""
+
+    def load(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().load()
+        if USER_KEY in data and _is_over(data, time.time()):
+            self.delete(self.session_key)
+            self._session_key = None
+            return {}
+        return data
+
+    def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002  Django's signature
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        if USER_KEY in data:
+            now = time.time()
+            data.setdefault(STARTED, now)
+            data.setdefault(SEEN, now)
+        super().save(must_create)
+
+
+def _is_over(data: dict[str, Any], now: float) -> bool:
+    """Tell whether a user's session ended; one without its times did."""
+    started, seen = data.get(STARTED, 0.0), data.get(SEEN, 0.0)
+    over: bool = now - started > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_S
+    return over
+
+
+class Activity:
+    """Notes where a session is used, for the list that its user sees.
+
+    What stands behind it knows the family of a browser only, so that nothing stores more.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.META["HTTP_USER_AGENT"] = devices.family(request.META.get("HTTP_USER_AGENT", ""))
+        now = time.time()
+        seen = request.session.get(SEEN)
+        if seen is not None and now - seen >= SEEN_EVERY_S and request.user.is_authenticated:
+            request.session[SEEN] = now
+            UserSession.objects.create_from_request(request)
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer 429 where allauth leaves its own limit of messages to phones unanswered."""
+        return respond_429(request) if isinstance(exception, RateLimited) else None
