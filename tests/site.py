@@ -2,22 +2,42 @@
 
 import datetime as dt
 import hashlib
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import keys
-from accounts.models import Account, ApiKey, Invitation, Membership, User
+from accounts import contact, contact_links, keys
+from accounts.models import Account, Invitation, Membership, User
 from tests import factories
 
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
-    "home", "api_docs", "api_protocol", "openapi", "livez", "readyz", "metrics",
-    "set_language", "staff_login", "invitation",
-}  # fmt: skip
+    "home",
+    "api_docs",
+    "api_protocol",
+    "openapi",
+    "livez",
+    "readyz",
+    "metrics",
+    "set_language",
+    "staff_login",
+    "privacy",
+    "terms",
+    "acceptable_use",
+    "subprocessors",
+    "security_txt",
+    "contact",
+    "contact_sent",
+    "contact_inbound",
+    "report_abuse",
+    # Signed links: whoever holds one may open it.
+    "contact_track",
+    "contact_withdraw",
+    "contact_confirm",
+    "invitation",
+}
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
 
@@ -68,25 +88,20 @@ class Scene:
     bob: User
     mallory: User
     account: Account
-    key: ApiKey
-    request_id: uuid.UUID
-    member_id: int
-    invitation_id: int
-    token: str
+    # An existing object of alice's for each name of an argument in the URLconf.
+    values: Mapping[str, object]
     # Words of alice's that nobody outside of her account may ever read.
-    secrets: tuple[str, ...]
-
-    def values(self) -> dict[str, object]:
-        """An existing object of alice's for each name of an argument in the URLconf."""
-        return {"key_id": self.key.pk, "request_id": self.request_id, "tag": "openai",
-                "member_id": self.member_id, "invitation_id": self.invitation_id,
-                "token": self.token}  # fmt: skip
+    secrets: tuple[str, ...] = (
+        "Aardvark Labs",
+        "quokka-production",
+        "demo/numbat",
+        "okapi@example.com",
+    )
 
     def url(self, route: Route) -> str:
-        known = self.values()
-        missing = set(route.arguments) - set(known)
+        missing = set(route.arguments) - set(self.values)
         assert not missing, f"{route.pattern}: tests/site.py has no value for {missing}"
-        return reverse(route.name, kwargs={name: known[name] for name in route.arguments})
+        return reverse(route.name, kwargs={name: self.values[name] for name in route.arguments})
 
 
 def build(*, password: str | None = None) -> Scene:
@@ -97,24 +112,40 @@ def build(*, password: str | None = None) -> Scene:
     Account.objects.filter(pk=account.pk).update(name="Aardvark Labs", is_organization=True)
     account.refresh_from_db()
     place = Membership.objects.create(account=account, user=bob, role=Membership.Role.DEVELOPER)
-    token = "T" * 43
-    invitation = Invitation.objects.create(
-        account=account, email="okapi@example.com", role=Membership.Role.ADMIN,
-        digest=hashlib.sha256(token.encode()).digest(), invited_by=alice,
-        expires_at=timezone.now() + dt.timedelta(days=7),
-    )  # fmt: skip
     factories.give(account, 12_345_000_000)
     key, _ = keys.mint(account=account, created_by=alice, name="quokka-production")
-    request_id = factories.request(account, model="demo/numbat", api_key_id=key.pk)
-    return Scene(
-        alice=alice,
-        bob=bob,
-        mallory=mallory,
+    values = {
+        "key_id": key.pk,
+        "request_id": factories.request(account, model="demo/numbat", api_key_id=key.pk),
+        "tag": "openai",
+        "member_id": place.pk,
+        **_invitation(account, alice),
+        **_contact(alice),
+    }
+    return Scene(alice=alice, bob=bob, mallory=mallory, account=account, values=values)
+
+
+def _invitation(account: Account, alice: User) -> dict[str, object]:
+    token = "T" * 43
+    invitation = Invitation.objects.create(
         account=account,
-        key=key,
-        request_id=request_id,
-        member_id=place.pk,
-        invitation_id=invitation.pk,
-        token=token,
-        secrets=("Aardvark Labs", "quokka-production", "demo/numbat", "okapi@example.com"),
+        email="okapi@example.com",
+        role=Membership.Role.ADMIN,
+        digest=hashlib.sha256(token.encode()).digest(),
+        invited_by=alice,
+        expires_at=timezone.now() + dt.timedelta(days=7),
     )
+    return {"invitation_id": invitation.pk, "token": token}
+
+
+def _contact(alice: User) -> dict[str, object]:
+    asked = contact.open_request(
+        kind="access",
+        source="form",
+        email=alice.email,
+        subject="?",
+        text="My data, please",
+        user=alice,
+        now=timezone.now(),
+    )
+    return {"word": contact_links.track(asked), "proof": contact_links.prove(asked, alice)}

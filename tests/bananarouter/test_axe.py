@@ -42,7 +42,7 @@ def pages(live_server):
         who: client.cookies["session"].value if who else "" for who, client in clients.items()
     }
     for route in site.routes():
-        if route.is_staff or route.name == "None" or set(route.arguments) - set(scene.values()):
+        if route.is_staff or route.name == "None" or set(route.arguments) - set(scene.values):
             continue
         for who, client in clients.items():
             url = scene.url(route)

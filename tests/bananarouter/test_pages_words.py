@@ -215,7 +215,10 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
     assert inline(re.sub(r"\{[%#{].*?[%#}]\}", "", path.read_text(), flags=re.DOTALL)) == []
 
 
-PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
+PAGES = [
+    "home", "api_docs", "account_login", "account_signup", "account_reset_password", "privacy",
+    "terms", "acceptable_use", "subprocessors", "contact", "contact_sent", "report_abuse",
+]  # fmt: skip
 MEMBERS_PAGES = ["overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
 MEMBERS_PAGES += ["playground"]
 MEMBERS_PAGES += ["settings", "settings_notifications", "settings_privacy", "settings_billing"]
