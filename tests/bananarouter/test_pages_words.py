@@ -221,8 +221,8 @@ PAGES = [
     "socialaccount_login_error", "socialaccount_login_cancelled",
 ]  # fmt: skip
 MEMBERS_PAGES = [
-    "playground", "overview", "keys", "key_new", "requests", "security", "account_email", "account_logout",
-    "account_change_password", "account_change_phone", "account_reauthenticate",
+    "playground", "overview", "keys", "key_new", "requests", "security", "account_email",
+    "account_logout", "account_change_password", "account_change_phone", "account_reauthenticate",
     "mfa_list_webauthn", "usersessions_list", "socialaccount_connections",
 ]  # fmt: skip
 
