@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.sessions.backends import db
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import add_never_cache_headers
 
 from accounts import devices
 
@@ -49,8 +50,13 @@ def _is_over(data: dict[str, Any], now: float) -> bool:
     return over
 
 
+def _has_user(request: HttpRequest) -> bool:
+    # Without the cookie nothing is read, so that public pages do not vary by it.
+    return settings.SESSION_COOKIE_NAME in request.COOKIES and USER_KEY in request.session
+
+
 class Activity:
-    """Notes where a session is used, for the list that its user sees.
+    """Notes where a session is used, for the list that its user sees; keeps pages out of caches.
 
     What stands behind it knows the family of a browser only, so that nothing stores more.
     """
@@ -60,12 +66,16 @@ class Activity:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.META["HTTP_USER_AGENT"] = devices.family(request.META.get("HTTP_USER_AGENT", ""))
+        is_users = _has_user(request)
         now = time.time()
-        seen = request.session.get(SEEN)
-        if seen is not None and now - seen >= SEEN_EVERY_S and request.user.is_authenticated:
+        if is_users and now - request.session[SEEN] >= SEEN_EVERY_S:
             request.session[SEEN] = now
-            UserSession.objects.create_from_request(request)
-        return self._get_response(request)
+            if request.user.is_authenticated:
+                UserSession.objects.create_from_request(request)
+        response = self._get_response(request)
+        if is_users and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 429 where allauth leaves its own limit of messages to phones unanswered."""

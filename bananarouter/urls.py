@@ -39,7 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/signup/again", signin.StartAgain.as_view(), name="signup_again"),
     path("accounts/phone/skip", signin.SkipPhone.as_view(), name="phone_skip"),
     # The security page tells what allauth's own index would.
-    path("accounts/2fa/", RedirectView.as_view(pattern_name="security")),
+    path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="factors"),
     path("accounts/", include("allauth.urls")),
     path("staff/login/", staff.LogIn.as_view(), name="staff_login"),
     path("staff/", admin.site.urls),

@@ -124,6 +124,14 @@ def test_anothers_sessions_are_neither_shown_nor_ended(alice):
     assert is_in(mine)
 
 
+@pytest.mark.parametrize("name", ["account_email", "account_change_phone", "usersessions_list"])
+def test_pages_of_a_session_are_in_no_cache_and_public_ones_do_not_vary(name, alice):
+    client = Client()
+    assert "Cookie" not in client.get(reverse("openapi")).get("Vary", "")
+    log_in(client)
+    assert "no-store" in client.get(reverse(name))["Cache-Control"]
+
+
 def test_a_new_password_ends_the_other_sessions(alice):
     here, there = Client(), Client()
     log_in(here)
