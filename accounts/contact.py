@@ -39,8 +39,14 @@ class TooMuch(ValueError):
     """A text or a conversation above its limit."""
 
 
+class AlreadyAsked(Exception):
+    """The user has asked for the same, in another request that is not closed."""
+
+
 class About(TypedDict, total=False):
     """What a request may name besides its text."""
+
+    sender_name: str
 
     user: User | None
     account: Account | None
@@ -162,6 +168,14 @@ def add_message(
     return message
 
 
+def has_mail(mail_id: str) -> bool:
+    """Tell whether a mail is part of some request already."""
+    return (
+        ContactRequest.objects.filter(mail_id=mail_id).exists()
+        or ContactMessage.objects.filter(mail_id=mail_id).exists()
+    )
+
+
 @transaction.atomic
 def answer(request: ContactRequest, *, text: str, author: User, now: dt.datetime) -> ContactMessage:
     """Answer a request as staff. Raises: RequestClosed; TooMuch."""
@@ -171,6 +185,21 @@ def answer(request: ContactRequest, *, text: str, author: User, now: dt.datetime
     message = add_message(request, text=text, now=now, author=author, is_from_staff=True)
     request.refresh_from_db(fields=["state"])
     return message
+
+
+def refile(request: ContactRequest, *, kind: str) -> None:
+    """Give a request the kind that it really is; it is due as if it had come as that.
+
+    Raises: RequestClosed; AlreadyAsked.
+    """
+    rows = ContactRequest.objects.filter(pk=request.pk).exclude(state=State.CLOSED)
+    try:
+        with transaction.atomic():
+            if not rows.update(kind=kind, due_at=_due(kind, request.created_at)):
+                raise RequestClosed
+    except IntegrityError as error:
+        raise AlreadyAsked from error
+    request.refresh_from_db(fields=["kind", "due_at"])
 
 
 def close(request: ContactRequest, *, now: dt.datetime) -> bool:

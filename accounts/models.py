@@ -279,6 +279,7 @@ class ContactRequest(models.Model):
     source = models.CharField(max_length=8, choices=Source.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     email = models.EmailField()
+    sender_name = models.CharField(max_length=80, blank=True)
     # In which mails about it are written.
     language = models.CharField(max_length=10, default="en")
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)

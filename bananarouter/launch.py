@@ -15,8 +15,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
+from accounts import policies
 from bananarouter import env, listening, observability, secret_files, seed, supervisor, valkey
+from bananarouter.pages.legal import documents
 
 READY_TIMEOUT_S = 60.0
 # Beyond the drain: closing leases, writing the last log rows.
@@ -104,6 +107,7 @@ class Gateway:
                 self._environment["PUBLIC_URL"] = self.url
             started = self._start_workers()
             _migrate()
+            _publish_policies()
             seeded = seed.seed(demo_port=port)
             connection.close()
             self._let_go(started)
@@ -241,3 +245,10 @@ def _migrate() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
+
+
+def _publish_policies() -> None:
+    try:
+        documents.publish_all(now=timezone.now())
+    except policies.VersionChanged as error:
+        raise CannotStart(f"{error}: give the new text a new version.") from error

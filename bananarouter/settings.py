@@ -89,6 +89,14 @@ CACHES: dict[str, dict[str, Any]] = {
 # Email
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "BananaRouter <contact@bananarouter.com>")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", 25, low=1, high=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 10
+INBOUND_MAIL_SECRET = env.secret("INBOUND_MAIL_SECRET")
 
 # Files
 STATIC_URL = "static/"
@@ -212,6 +220,15 @@ SPOOL_BYTES_MAX = env.number("SPOOL_BYTES_MAX", 64 << 20)
 ABANDONED_NUSD_PER_DAY = env.number("ABANDONED_NUSD_PER_DAY", 1_000_000_000)
 GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
 MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
+
+# Who runs this installation: shown on the legal pages and at the foot of each page
+OPERATOR_NAME = env.text("OPERATOR_NAME", "BananaRouter")
+OPERATOR_ADDRESS = env.text("OPERATOR_ADDRESS")
+CONTACT_EMAIL = env.text("CONTACT_EMAIL", "contact@bananarouter.com")
+HOSTING_PROVIDER = env.text("HOSTING_PROVIDER")
+ICP_NUMBER = env.text("ICP_NUMBER")
+PUBLIC_SECURITY_NUMBER = env.text("PUBLIC_SECURITY_NUMBER")
+GENERATIVE_AI_NUMBER = env.text("GENERATIVE_AI_NUMBER")
 
 # Request logs
 LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)

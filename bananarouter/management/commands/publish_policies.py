@@ -1,0 +1,27 @@
+"""Publish the legal documents' versions."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts import commands, policies
+from bananarouter.pages.legal import documents
+
+
+class Command(BaseCommand):
+    help = (
+        "Publish the versions of the legal documents that are not yet, so that sign-up can record "
+        "which one was accepted. `manage.py run` does it at each start."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands.add_data_dir(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        try:
+            documents.publish_all(now=timezone.now())
+        except policies.VersionChanged as error:
+            raise CommandError(f"{error}: give the new text a new version.") from error
+        for document, versions in documents.VERSIONS.items():
+            self.stdout.write(f"{document} {versions[0].number}")

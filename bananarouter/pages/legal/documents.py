@@ -1,0 +1,89 @@
+"""The legal documents: their texts' places, their versions, and how these are published."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import policies
+from accounts.models import PolicyVersion
+
+Document = PolicyVersion.Document
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a document; `sha256` is that of its texts in all languages (see `sha256`)."""
+
+    number: str
+    effective_on: dt.date
+    sha256: str
+    summary: str
+
+    @property
+    def effective_at(self) -> dt.datetime:
+        """The first moment of that day, UTC."""
+        return dt.datetime.combine(self.effective_on, dt.time(), tzinfo=dt.UTC)
+
+
+# Newest first. A text that changes needs a version of its own: a test compares the first ones.
+VERSIONS: Mapping[str, tuple[Version, ...]] = {
+    Document.PRIVACY: (
+        Version(
+            number="1",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="adcf77dfc43bf5134c99329ec41cdf5814a2b87172e64551546804345a16ff7a",
+            summary="First version.",
+        ),
+    ),
+    Document.TERMS: (
+        Version(
+            number="1",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="bd7ba98dc0e373ca565ab39b8915b967bc0dbb84e0424ff43f85c749bab29f10",
+            summary="First version.",
+        ),
+    ),
+    Document.ACCEPTABLE_USE: (
+        Version(
+            number="1",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="72ad3d5129011e21679b097918d6472f1942dbf4a156e43b5a83165f97354b14",
+            summary="First version.",
+        ),
+    ),
+}
+
+
+def template(document: str, language: str) -> str:
+    """Return the template of a text; what is not Chinese reads English."""
+    return f"legal/{'zh' if language.startswith('zh') else 'en'}/{document}.html"
+
+
+def sha256(document: str) -> str:
+    """Return the fingerprint of a document's texts as they stand in the repository."""
+    digest = hashlib.sha256()
+    for language in LANGUAGES:
+        path = Path(settings.BASE_DIR) / "templates" / template(document, language)
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@transaction.atomic
+def publish_all(*, now: dt.datetime) -> None:
+    """Publish every version that is not yet. Raises: policies.VersionChanged."""
+    for document, versions in VERSIONS.items():
+        for version in reversed(versions):
+            policies.publish(
+                document=document,
+                version=version.number,
+                text_sha256=version.sha256,
+                summary=version.summary,
+                effective_at=version.effective_at,
+                now=now,
+            )
