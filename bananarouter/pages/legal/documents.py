@@ -37,7 +37,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),
-            sha256="adcf77dfc43bf5134c99329ec41cdf5814a2b87172e64551546804345a16ff7a",
+            sha256="b963487447ab504240ab58df4446ae8a641596ee1d0b545fdb5bce02cc491548",
             summary="First version.",
         ),
     ),
@@ -45,7 +45,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),
-            sha256="bd7ba98dc0e373ca565ab39b8915b967bc0dbb84e0424ff43f85c749bab29f10",
+            sha256="ca457b9a69922ab2121f9ba1039bdc55a71eb4060d8eb5ca91d2818ee5bab07a",
             summary="First version.",
         ),
     ),
