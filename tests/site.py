@@ -1,19 +1,23 @@
 """The site as a map: every route of the URLconf, and a scene with an object for each argument."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from accounts import keys
-from accounts.models import Account, ApiKey, Membership, User
+from accounts import contact, contact_links, keys
+from accounts.models import Account, ApiKey, ContactRequest, Membership, User
 from tests import factories
 
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
     "home", "api_docs", "api_protocol", "openapi", "livez", "readyz", "metrics",
-    "set_language", "staff_login",
+    "set_language", "staff_login", "privacy", "terms", "acceptable_use", "subprocessors",
+    "security_txt", "contact", "contact_sent", "contact_inbound", "report_abuse",
+    # Signed links: whoever holds one may open it.
+    "contact_track", "contact_withdraw", "contact_confirm",
 }  # fmt: skip
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
@@ -67,12 +71,19 @@ class Scene:
     account: Account
     key: ApiKey
     request_id: uuid.UUID
+    contact: ContactRequest
     # Words of alice's that nobody outside of her account may ever read.
     secrets: tuple[str, ...]
 
     def values(self) -> dict[str, object]:
         """An existing object of alice's for each name of an argument in the URLconf."""
-        return {"key_id": self.key.pk, "request_id": self.request_id, "tag": "openai"}
+        return {
+            "key_id": self.key.pk,
+            "request_id": self.request_id,
+            "tag": "openai",
+            "word": contact_links.track(self.contact),
+            "proof": contact_links.prove(self.contact, self.alice),
+        }
 
     def url(self, route: Route) -> str:
         known = self.values()
@@ -92,6 +103,10 @@ def build(*, password: str | None = None) -> Scene:
     factories.give(account, 12_345_000_000)
     key, _ = keys.mint(account=account, created_by=alice, name="quokka-production")
     request_id = factories.request(account, model="demo/numbat", api_key_id=key.pk)
+    asked = contact.open_request(
+        kind="access", source="form", email=alice.email, subject="?", text="My data, please",
+        user=alice, now=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
     return Scene(
         alice=alice,
         bob=bob,
@@ -99,5 +114,6 @@ def build(*, password: str | None = None) -> Scene:
         account=account,
         key=key,
         request_id=request_id,
+        contact=asked,
         secrets=("Aardvark Labs", "quokka-production", "demo/numbat"),
     )

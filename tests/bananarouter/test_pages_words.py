@@ -217,8 +217,29 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
     assert inline(re.sub(r"\{[%#{].*?[%#}]\}", "", path.read_text(), flags=re.DOTALL)) == []
 
 
-PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
-MEMBERS_PAGES = ["playground", "overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
+PAGES = [
+    "home",
+    "api_docs",
+    "account_login",
+    "account_signup",
+    "account_reset_password",
+    "privacy",
+    "terms",
+    "acceptable_use",
+    "subprocessors",
+    "contact",
+    "contact_sent",
+    "report_abuse",
+]
+MEMBERS_PAGES = [
+    "playground",
+    "overview",
+    "keys",
+    "key_new",
+    "requests",
+    "account_email",
+    "mfa_index",
+]
 
 
 @pytest.mark.django_db

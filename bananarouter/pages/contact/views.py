@@ -6,6 +6,7 @@ from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -233,6 +234,9 @@ class Prove(LoginRequiredMixin, Tracked):
     """Prove by logging in anew that the account is yours."""
 
     http_method_names = ["post"]
+
+    def handle_no_permission(self) -> HttpResponseRedirect:
+        return redirect_to_login(self.back().url)
 
     def post(self, request: HttpRequest, **_words: Any) -> HttpResponse:
         user = request.user
