@@ -91,8 +91,8 @@ class ContactRequestAdmin(Fixed, RequestBase):
     """Requests; those that wait for us come first, by due date."""
 
     change_form_template = "admin/contact_request.html"
-    list_display = ["created_at", "kind", "subject", "email", "due", "state", "is_proven", "source"]
-    list_display_links = ["created_at", "subject"]
+    list_display = ["due", "kind", "subject", "state", "is_proven", "email", "source", "created_at"]
+    list_display_links = ["due", "subject"]
     list_filter = ["state", Overdue, "kind", "source", ("proven_at", admin.EmptyFieldListFilter)]
     search_fields = ["=public_id", "email"]
     search_help_text = "A request's number, or a part of the sender's address"

@@ -37,7 +37,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),
-            sha256="b963487447ab504240ab58df4446ae8a641596ee1d0b545fdb5bce02cc491548",
+            sha256="d0d38355ca6e39a6d5288857e281d6993f6fdfe3b4cf8bd4762fb3398a6005f1",
             summary="First version.",
         ),
     ),
@@ -45,7 +45,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),
-            sha256="ca457b9a69922ab2121f9ba1039bdc55a71eb4060d8eb5ca91d2818ee5bab07a",
+            sha256="cc76616e5e138befdd5e29abef4bf6d39c5a6ae170491537457d532c0a1aedc4",
             summary="First version.",
         ),
     ),
