@@ -217,7 +217,16 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
     assert inline(re.sub(r"\{[%#{].*?[%#}]\}", "", path.read_text(), flags=re.DOTALL)) == []
 
 
-PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
+PAGES = [
+    "home",
+    "models",
+    "models_compare",
+    "status",
+    "api_docs",
+    "account_login",
+    "account_signup",
+    "account_reset_password",
+]
 MEMBERS_PAGES = ["overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
 
 
