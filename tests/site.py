@@ -10,11 +10,17 @@ from django.utils import timezone
 
 from accounts import contact, contact_links, keys
 from accounts.models import Account, Invitation, Membership, User
+from routing import catalogue, channel_import, import_file
 from tests import factories
 
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
     "home",
+    "models",
+    "models_compare",
+    "model",
+    "status",
+    "robots",
     "api_docs",
     "api_protocol",
     "openapi",
@@ -40,6 +46,7 @@ PUBLIC = {
 }
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
+MODEL = "acme/one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +113,24 @@ class Scene:
         return reverse(route.name, kwargs={name: self.values[name] for name in route.arguments})
 
 
+def offer_a_model() -> None:
+    """Put MODEL on offer in this process."""
+    offered = {"name": MODEL, "prices": {"input": "2", "output": "8"}}
+    channel = {
+        "name": "acme",
+        "vendor": "openai",
+        "protocol": "openai-chat",
+        "base_url": "https://acme.example/v1",
+        "api_key": "sk-x",
+        "models": [offered],
+    }
+    channel_import.install(import_file.read({"channels": [channel]}))
+    catalogue.refresh()
+
+
 def build(*, password: str | None = None) -> Scene:
     """Make the scene."""
+    offer_a_model()
     alice = factories.user("alice", password=password)
     bob, mallory = factories.user("bob"), factories.user("mallory")
     account = factories.account_of(alice)
@@ -120,6 +143,7 @@ def build(*, password: str | None = None) -> Scene:
         "key_id": key.pk,
         "request_id": factories.request(account, model="demo/numbat", api_key_id=key.pk),
         "tag": "openai",
+        "model_slug": MODEL,
         "member_id": place.pk,
         **_invitation(account, alice),
         **_contact(alice),

@@ -13,6 +13,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from bananarouter.pages import words
+from bananarouter.pages.catalogue import words as catalogue_words
+from bananarouter.pages.catalogue.offers import Price
 from billing.money import decimal_usd, display_usd
 from logs.models import RequestLog
 
@@ -147,3 +149,65 @@ def state_name(state: str) -> words.Words:
 def outcome_name(outcome: str) -> words.Words:
     """Name the outcome of an attempt."""
     return words.OUTCOMES.get(outcome, outcome)
+
+
+@register.simple_tag
+def price(found: Price | None) -> SafeString:
+    """Show a price exactly, its unit below unless it is that of a million tokens of text."""
+    # Not a template: a list shows hundreds of them.
+    if found is None:
+        return mark_safe('<span class="soft">&ndash;</span>')
+    amount = exact_usd(found.nusd)
+    if found.is_plain:
+        return mark_safe(amount)  # noqa: S308 - digits
+    return format_html('{}<span class="second">{}</span>', amount, unit_name(found.unit))
+
+
+@register.simple_tag
+def price_inline(word: str, found: Price | None) -> SafeString:
+    """Show a price on one line after a word of what it is for; nothing when there is none."""
+    if found is None:
+        return mark_safe("")
+    unit = "" if found.is_plain else unit_name(found.unit)
+    return format_html("<span>{} {} {}</span>", word, exact_usd(found.nusd), unit)
+
+
+@register.filter
+def unit_name(unit: str) -> words.Words:
+    """Name the unit of a price."""
+    return catalogue_words.UNITS.get(unit, unit)  # type: ignore[call-overload, no-any-return]
+
+
+@register.filter
+def tier_name(service_tier: str) -> words.Words:
+    """Name a service tier."""
+    return catalogue_words.TIERS.get(service_tier, service_tier)
+
+
+@register.filter
+def modality_name(modality: str) -> words.Words:
+    """Name what goes in or comes out of a model."""
+    return catalogue_words.MODALITIES.get(modality, modality)
+
+
+@register.filter
+def training_name(trains: str) -> words.Words:
+    """Say what a vendor does with what it is sent."""
+    return catalogue_words.TRAINING.get(trains, trains)
+
+
+@register.filter
+def place_name(jurisdiction: str) -> words.Words:
+    """Name a jurisdiction; its code where there is no word for it."""
+    return catalogue_words.PLACES.get(jurisdiction, jurisdiction)
+
+
+@register.filter
+def short_count(count: int | None) -> str:
+    """Write a number of tokens as it is spoken of: `65.5K`, `128K`, `1.05M`."""
+    if count is None:
+        return ""
+    for size, decimals, sign in ((1_000_000, 2, "M"), (1_000, 1, "K")):
+        if count >= size:
+            return f"{count / size:.{decimals}f}".rstrip("0").rstrip(".") + sign
+    return str(count)

@@ -35,6 +35,7 @@ def site(live_server):
     live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/settings/security"]
     live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
     live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
+    live_server.paths += ["/models", "/models/compare", "/status"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -226,7 +227,7 @@ def test_the_theme_follows_the_system(visit):
 def test_the_reference_is_read_with_and_without_javascript(has_script, visit):
     page = visit(viewport=PHONE, java_script_enabled=has_script)
     page.goto("/")
-    page.get_by_role("link", name="Read the API reference").click()
+    page.locator("footer").get_by_role("link", name="API reference").click()
     page.get_by_role("link", name="/v1/messages", exact=False).first.click()
     operation = page.locator("#createMessage")
     expect(operation.get_by_role("heading", name="Message", exact=True)).to_be_visible()
