@@ -7,10 +7,12 @@ statement: no intent can come any more, and the sum below sees every one that ca
 import datetime as dt
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.timeids import hour_sql
 from billing import ledger
 from billing.models import Budget, Charge, GoodwillDay, Lease, LedgerAccount, Wallet
 
@@ -30,12 +32,13 @@ def estimate(lease: Lease) -> int:
 
 def close(lease: Lease, *, state: Lease.State) -> None:
     """Close a lease: wallet, budgets, lease and ledger in the caller's transaction."""
-    spent, waived, still_open = _sums(lease)
+    spent, waived, still_open, charges = _sums(lease)
     if still_open:
         spent += _end_stray(lease)
     given = _goodwill(lease, now=timezone.now()) if waived else 0
     freed = Wallet.objects.filter(pk=lease.wallet_id, leased_nusd__gte=lease.amount_nusd).update(
-        leased_nusd=F("leased_nusd") - lease.amount_nusd
+        leased_nusd=F("leased_nusd") - lease.amount_nusd,
+        spent_nusd=F("spent_nusd") + (spent - given),
     )
     ended = Lease.objects.filter(pk=lease.pk, spent_nusd__isnull=True).update(
         state=state, spent_nusd=spent
@@ -46,8 +49,36 @@ def close(lease: Lease, *, state: Lease.State) -> None:
         leased_nusd=F("leased_nusd") - lease.amount_nusd,
         spent_nusd=F("spent_nusd") + (spent - given),
     )
+    if charges:
+        _add_hours(lease)
     if spent:
         _post(lease, spent=spent, given=given)
+
+
+# What was forgiven is not in the wallet's debit, so it is in no hour either.
+BILLED = """
+(c.state IN ('settled', 'estimated') OR c.cost_nusd > 0)
+AND NOT (COALESCE(c.reason, '') = 'goodwill' AND c.corrected)
+"""
+ADD = """
+ON CONFLICT (wallet_id, hour, api_key_id, endpoint) DO UPDATE SET
+requests = billing_spendhour.requests + EXCLUDED.requests,
+cost_nusd = billing_spendhour.cost_nusd + EXCLUDED.cost_nusd
+"""
+
+
+def _add_hours(lease: Lease) -> None:
+    """Add what the lease's ended charges cost to their hours; the wallet's lock is held."""
+    hour = hour_sql(connection.vendor, "c.request_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO billing_spendhour"
+            " (wallet_id, hour, api_key_id, endpoint, requests, cost_nusd)"
+            f" SELECT c.wallet_id, {hour}, COALESCE(c.api_key_id, 0), COALESCE(c.endpoint, ''),"
+            " COUNT(*), SUM(c.cost_nusd) FROM billing_charge c"
+            f" WHERE c.lease_id = %s AND {BILLED} GROUP BY 1, 2, 3, 4 {ADD}",
+            [lease.pk],
+        )
 
 
 def _end_stray(lease: Lease) -> int:
@@ -66,15 +97,16 @@ def _end_stray(lease: Lease) -> int:
     return int(cost)
 
 
-def _sums(lease: Lease) -> tuple[int, int, int]:
-    """Return what the lease's charges cost, what of it may be goodwill, and how many are open."""
+def _sums(lease: Lease) -> tuple[int, int, int, int]:
+    """Return what the lease's charges cost, what of it may be goodwill, how many are open, all."""
     is_goodwill = When(reason=Charge.Reason.GOODWILL, then="cost_nusd")
     sums = Charge.objects.filter(lease_id=lease.pk).aggregate(
         spent=Coalesce(Sum("cost_nusd"), 0),
         waived=Coalesce(Sum(Case(is_goodwill, default=Value(0))), 0),
         still_open=Count("pk", filter=Q(state=Charge.State.OPEN)),
+        charges=Count("pk"),
     )
-    return int(sums["spent"]), int(sums["waived"]), int(sums["still_open"])
+    return tuple(int(sums[name]) for name in ("spent", "waived", "still_open", "charges"))
 
 
 def _goodwill(lease: Lease, *, now: dt.datetime) -> int:

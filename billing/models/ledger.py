@@ -102,6 +102,8 @@ class Wallet(models.Model):
     )
     credit_nusd = models.BigIntegerField(default=0)
     debit_nusd = models.BigIntegerField(default=0)
+    # What of the debit paid for requests; the sums by hour (SpendHour) add up to it.
+    spent_nusd = models.BigIntegerField(default=0)
     leased_nusd = models.BigIntegerField(default=0)
     reserved_nusd = models.BigIntegerField(default=0)
     frozen = models.BooleanField(default=False)
