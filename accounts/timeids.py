@@ -37,8 +37,12 @@ def _refill() -> None:
 
 def bound(day: dt.date) -> uuid.UUID:
     """Return the smallest id of a day (UTC)."""
-    midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
-    return uuid.UUID(int=(int(midnight.timestamp() * 1000) << 80))
+    return uuid.UUID(int=(int(midnight(day).timestamp() * 1000) << 80))
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    """Return the beginning of a day (UTC)."""
+    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
 
 
 def moment(request_id: uuid.UUID) -> dt.datetime:
@@ -73,3 +77,12 @@ def day_sql(vendor: str, column: str) -> str:
     if vendor == "postgresql":
         return f"({column} AT TIME ZONE 'UTC')::date"
     return f"substr({column}, 1, 10)"
+
+
+def from_sql(value: str | dt.date) -> dt.datetime:
+    """Read what the databases answer for hour_sql() and day_sql()."""
+    if isinstance(value, str):
+        return dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC)
+    return midnight(value)

@@ -70,15 +70,14 @@ cost_nusd = billing_spendhour.cost_nusd + EXCLUDED.cost_nusd
 def _add_hours(lease: Lease) -> None:
     """Add what the lease's ended charges cost to their hours; the wallet's lock is held."""
     hour = hour_sql(connection.vendor, "c.request_id")
+    sql = f"""
+        INSERT INTO billing_spendhour (wallet_id, hour, api_key_id, endpoint, requests, cost_nusd)
+        SELECT c.wallet_id, {hour}, COALESCE(c.api_key_id, 0), COALESCE(c.endpoint, ''),
+            COUNT(*), SUM(c.cost_nusd)
+        FROM billing_charge c WHERE c.lease_id = %s AND {BILLED} GROUP BY 1, 2, 3, 4 {ADD}
+    """  # noqa: S608 - constants
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO billing_spendhour"
-            " (wallet_id, hour, api_key_id, endpoint, requests, cost_nusd)"
-            f" SELECT c.wallet_id, {hour}, COALESCE(c.api_key_id, 0), COALESCE(c.endpoint, ''),"
-            " COUNT(*), SUM(c.cost_nusd) FROM billing_charge c"
-            f" WHERE c.lease_id = %s AND {BILLED} GROUP BY 1, 2, 3, 4 {ADD}",
-            [lease.pk],
-        )
+        cursor.execute(sql, [lease.pk])
 
 
 def _end_stray(lease: Lease) -> int:

@@ -96,16 +96,22 @@ class LabelHour(models.Model):
                 fields=["account_id", "hour", "kind", "label"], name="label_hour_unique"
             ),
         ]
+        indexes = [
+            # For the forgetting: end users go with the log, tags stay.
+            models.Index(
+                fields=["hour"], condition=models.Q(kind="end_user"), name="label_hour_end_user"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.hour:%Y-%m-%d %H} {self.label}"
 
 
-class LatencyHour(models.Model):
-    """How many of an account's answers over an hour of UTC took how long, in steps of latency."""
+class LatencyDay(models.Model):
+    """How many of an account's answers over a day of UTC took how long, in steps of latency."""
 
     account_id = models.BigIntegerField()
-    hour = models.DateTimeField()
+    day = models.DateField()
     model = models.CharField(max_length=160, default="", blank=True)
     # The step's number (logs.latency): each is a fixed factor longer than the one before.
     step = models.SmallIntegerField()
@@ -114,9 +120,9 @@ class LatencyHour(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "hour", "model", "step"], name="latency_hour_unique"
+                fields=["account_id", "day", "model", "step"], name="latency_day_unique"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.hour:%Y-%m-%d %H} #{self.step}"
+        return f"{self.account_id} {self.day} #{self.step}"

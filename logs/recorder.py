@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import (
@@ -21,7 +21,7 @@ from django.db import (
 )
 
 from accounts import metrics
-from logs import partitions
+from logs import partitions, sums
 from logs.labels import is_label
 from logs.models import RequestLog
 
@@ -219,44 +219,62 @@ def write(group: Sequence[Entry]) -> int:
 
     Raises: DatabaseError when the database is away, read-only or not migrated; nothing is lost.
     """
-    if connection.vendor == "postgresql":
-        try:
-            return _copy(group)
-        except _REFUSED:
-            # A row stands already (a commit whose answer was lost) or is wrong: find out which.
-            return _insert(group)
-    return _insert(group)
+    try:
+        with transaction.atomic():
+            _copy(group) if connection.vendor == "postgresql" else _insert(group)
+            sums.add(group)
+    except _REFUSED:
+        # A row stands already (a commit whose answer was lost) or is wrong: find out which.
+        return _write_missing(group)
+    return len(group)
 
 
-def _copy(group: Sequence[Entry]) -> int:
+def _copy(group: Sequence[Entry]) -> None:
     columns = ", ".join(f'"{name}"' for name in FIELDS)
     statement = f'COPY "{RequestLog._meta.db_table}" ({columns}) FROM STDIN'
     # copy() is psycopg's own method: Django neither times it nor translates its errors.
     with (
-        transaction.atomic(),
         connection.cursor() as cursor,
         connection.wrap_database_errors,
         cursor.copy(statement) as copy,
     ):
         for entry in group:
             copy.write_row(_values(entry))
+
+
+def _insert(group: Sequence[Entry]) -> None:
+    RequestLog.objects.bulk_create(
+        RequestLog(**dict(zip(FIELDS, _values(entry), strict=True))) for entry in group
+    )
+
+
+def _write_missing(group: Sequence[Entry]) -> int:
+    """Write the rows that do not stand yet; only these are summed."""
+    missing = list(_missing(group))
+    try:
+        with transaction.atomic():
+            _insert(missing)
+            sums.add(missing)
+    except _REFUSED:
+        # One row is wrong, or an earlier commit has just come through.
+        return len(group) - sum(not _write_one(entry) for entry in missing)
     return len(group)
 
 
-def _insert(group: Sequence[Entry]) -> int:
-    rows = [RequestLog(**dict(zip(FIELDS, _values(entry), strict=True))) for entry in group]
-    try:
-        with transaction.atomic():
-            RequestLog.objects.bulk_create(rows, ignore_conflicts=True)
-    except _REFUSED:
-        return sum(_insert_one(row) for row in rows)
-    return len(rows)
+def _missing(group: Sequence[Entry]) -> Iterable[Entry]:
+    entries = {entry.request_id: entry for entry in group}
+    standing = RequestLog.objects.filter(request_id__in=entries)
+    for request_id in standing.values_list("request_id", flat=True):
+        del entries[request_id]
+    return entries.values()
 
 
-def _insert_one(row: RequestLog) -> bool:
+def _write_one(entry: Entry) -> bool:
     try:
         with transaction.atomic():
-            RequestLog.objects.bulk_create([row], ignore_conflicts=True)
+            if missing := list(_missing([entry])):
+                _insert(missing)
+                sums.add(missing)
     except _REFUSED as error:
         metrics.LOG_DROPS.labels("refused").inc()
         logger.error("request log refused", extra={"error": type(error).__name__})

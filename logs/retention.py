@@ -6,8 +6,8 @@ import re
 from django.conf import settings
 from django.db import connection
 
-from accounts.timeids import DAY, bound
-from logs.models import RequestLog
+from accounts.timeids import DAY, bound, midnight
+from logs.models import LabelHour, RequestLog
 
 DELETE_ROWS_MAX = 5_000
 _DAY_SUFFIX = re.compile(r"_(\d{8})")
@@ -17,12 +17,13 @@ def forget(*, today: dt.date) -> int:
     """Destroy what is older than LOG_RETENTION_DAYS whole days (UTC); return how much.
 
     On PostgreSQL whole partitions are dropped, which leaves nothing in the table's files; the
-    default one, and other databases, lose rows, a bounded number in each call. Returns
-    partitions and rows together. Raises: DatabaseError.
+    default one, and other databases, lose rows, a bounded number in each call. Sums by end user go
+    with the log: their label stands for a person. Returns partitions and rows together.
+    Raises: DatabaseError.
     """
     first_kept = today - settings.LOG_RETENTION_DAYS * DAY
     dropped = _drop_partitions(first_kept) if connection.vendor == "postgresql" else 0
-    return dropped + _delete_rows(first_kept)
+    return dropped + _delete_rows(first_kept) + _delete_end_users(first_kept)
 
 
 def _drop_partitions(first_kept: dt.date) -> int:
@@ -53,3 +54,11 @@ def _delete_rows(first_kept: dt.date) -> int:
         return 0
     RequestLog.objects.filter(request_id__lte=ids[-1]).delete()
     return len(ids)
+
+
+def _delete_end_users(first_kept: dt.date) -> int:
+    old = LabelHour.objects.filter(
+        kind=LabelHour.Kind.END_USER, hour__lt=midnight(first_kept)
+    ).order_by("hour")
+    ids = list(old.values_list("pk", flat=True)[:DELETE_ROWS_MAX])
+    return LabelHour.objects.filter(pk__in=ids).delete()[0] if ids else 0

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 )
 
 from accounts import owners
-from accounts.timeids import uuid7
-from billing import ledger, queries, sweeper, vault, workers
+from accounts.timeids import DAY, moment, uuid7
+from billing import ledger, queries, spending, sweeper, vault, workers
 from billing.batch import Batch
 from billing.models import Charge, LedgerAccount, Worker
 from billing.spool import SpooledSettle
@@ -66,6 +66,7 @@ class Ledger(RuleBasedStateMachine):
         self.account = owners.own_account(user).pk
         ledger.open_wallet(self.account)
         self.worth = 0  # credited - what charges cost
+        self.refunded = 0
         self.open = {}
         self.lives = [self._live(), self._live()]
         self.refs = 0
@@ -256,6 +257,7 @@ class Ledger(RuleBasedStateMachine):
         except ledger.InsufficientBalance:
             return
         self.worth -= amount
+        self.refunded += amount
 
     @invariant()
     def every_invariant_holds(self):
@@ -267,6 +269,15 @@ class Ledger(RuleBasedStateMachine):
         held = sum(r.item.hold_nusd for r in self.open.values())
         assert balance.in_flight_nusd == held
         assert balance.available_nusd == self.worth - held >= 0
+
+    @invariant()
+    def the_sums_by_hour_are_the_ledgers(self):
+        today = moment(uuid7()).date()
+        found = spending.spent(
+            self.account, since=today - DAY, until=today + DAY, parts=list(spending.Part)
+        )
+        assert found.ledger.is_equal
+        assert found.total_nusd == queries.balance(self.account).spent_nusd - self.refunded
 
 
 def commit(batch, *, is_replay=False):

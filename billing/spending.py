@@ -1,0 +1,157 @@
+"""What an account spent, by day or hour: closed leases' hours and the charges of live ones.
+
+Every figure comes from one statement, so that a lease that closes meanwhile counts once.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from django.db import connection
+
+from accounts.timeids import bound, day_sql, from_sql, hour_sql, midnight
+
+
+class Part(Enum):
+    """What sums are kept apart; the value is its column."""
+
+    KEY = "api_key_id"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """What requests of one hour or day cost. `key_id` 0 and `endpoint` "": not known, or not asked.
+
+    `at` is the beginning of the hour or day (UTC); `requests` counts those that were billed.
+    """
+
+    at: dt.datetime
+    key_id: int = 0
+    endpoint: str = ""
+    requests: int
+    cost_nusd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What the sums must add up to, nUSD; of the same instant as they."""
+
+    # What the ledger took for requests since the account began.
+    spent_nusd: int
+    # What all hours since then add up to.
+    hours_nusd: int
+    is_frozen: bool
+
+    @property
+    def is_equal(self) -> bool:
+        """True when the hours are the ledger's, to the nano-dollar."""
+        return self.spent_nusd == self.hours_nusd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """Sums of a range of days, and the ledger that they were taken from."""
+
+    sums: Sequence[Sum]
+    # What of the sums is of leases that are not closed: spent, and not posted yet.
+    live_nusd: int
+    ledger: Ledger
+
+    @property
+    def total_nusd(self) -> int:
+        """Everything that requests of these days cost."""
+        return sum(one.cost_nusd for one in self.sums)
+
+
+_CLOSED = """
+SELECT 'closed', {at}, {key}, {endpoint}, SUM(requests), SUM(cost_nusd)
+FROM billing_spendhour h
+WHERE wallet_id = %s AND hour >= %s AND hour < %s {only} GROUP BY 2, 3, 4
+"""
+# As billing.closing bills them; goodwill is forgiven only when the lease closes.
+_LIVE = """
+SELECT 'live', {at}, {key}, {endpoint}, COUNT(*), SUM(c.cost_nusd)
+FROM billing_lease l JOIN billing_charge c ON c.lease_id = l.id
+WHERE l.wallet_id = %s AND l.state IN ('active', 'draining')
+AND (c.state IN ('settled', 'estimated') OR c.cost_nusd > 0)
+AND c.request_id >= %s AND c.request_id < %s {only} GROUP BY 2, 3, 4
+"""
+_LEDGER = """
+SELECT 'ledger', NULL, COALESCE(MAX(CASE WHEN frozen THEN 1 ELSE 0 END), 0), '',
+    COALESCE((SELECT SUM(cost_nusd) FROM billing_spendhour WHERE wallet_id = %s), 0),
+    COALESCE(MAX(spent_nusd), 0)
+FROM billing_wallet WHERE account_id = %s
+"""
+
+
+def spent(
+    account_id: int,
+    *,
+    since: dt.date,
+    until: dt.date,
+    parts: Collection[Part] = (),
+    by_hour: bool = False,
+    key_ids: Collection[int] | None = None,
+) -> Spending:
+    """Return what requests of the days from `since` to before `until` (UTC) cost; one query.
+
+    `key_ids`: only what these keys spent; the ledger is that of the account all the same.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(*_statement(account_id, since, until, (parts, by_hour, key_ids)))
+        rows = cursor.fetchall()
+    (ledger,) = [row for row in rows if row[0] == "ledger"]
+    return Spending(
+        sums=[
+            Sum(
+                at=from_sql(at),
+                key_id=int(key_id),
+                endpoint=endpoint,
+                requests=int(requests),
+                cost_nusd=int(cost),
+            )
+            for kind, at, key_id, endpoint, requests, cost in rows
+            if kind != "ledger"
+        ],
+        live_nusd=sum(int(row[5]) for row in rows if row[0] == "live"),
+        ledger=Ledger(
+            spent_nusd=int(ledger[5]), hours_nusd=int(ledger[4]), is_frozen=bool(int(ledger[2]))
+        ),
+    )
+
+
+def _statement(
+    account_id: int,
+    since: dt.date,
+    until: dt.date,
+    asked: tuple[Collection[Part], bool, Collection[int] | None],
+) -> tuple[str, list[Any]]:
+    """Return the statement and its values; what is not asked for is left constant."""
+    parts, by_hour, key_ids = asked
+    vendor = connection.vendor
+    live_hour = hour_sql(vendor, "c.request_id")
+    only = "" if key_ids is None else "AND FALSE"
+    if key_ids:
+        only = f"AND {{}}.api_key_id IN ({', '.join(['%s'] * len(key_ids))})"
+    keys = list(key_ids or ())
+    closed = _CLOSED.format(
+        at="h.hour" if by_hour else day_sql(vendor, "h.hour"),
+        key="h.api_key_id" if Part.KEY in parts else "0",
+        endpoint="h.endpoint" if Part.ENDPOINT in parts else "''",
+        only=only.format("h"),
+    )
+    live = _LIVE.format(
+        at=live_hour if by_hour else day_sql(vendor, live_hour),
+        key="COALESCE(c.api_key_id, 0)" if Part.KEY in parts else "0",
+        endpoint="COALESCE(c.endpoint, '')" if Part.ENDPOINT in parts else "''",
+        only=only.format("c"),
+    )
+    hours = [connection.ops.adapt_datetimefield_value(midnight(day)) for day in (since, until)]
+    ids = [bound(day) for day in (since, until)]
+    if not connection.features.has_native_uuid_field:
+        ids = [one.hex for one in ids]
+    values = [account_id, *hours, *keys, account_id, *ids, *keys, account_id, account_id]
+    return f"{closed} UNION ALL {live} UNION ALL {_LEDGER}", values

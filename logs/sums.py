@@ -1,0 +1,124 @@
+"""Sums of request logs by hour and day; added in the transaction that writes the rows."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Model
+
+from accounts.timeids import moment
+from logs import latency
+from logs.models import LabelHour, LatencyDay, UsageHour
+
+FAILED_FROM = 400
+TOKENS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+
+Key = tuple[Any, ...]
+
+
+class Row(Protocol):
+    """What a row of the request log tells the sums."""
+
+    @property
+    def request_id(self) -> UUID: ...
+    @property
+    def account_id(self) -> int | None: ...
+    @property
+    def api_key_id(self) -> int | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def vendor(self) -> str | None: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def total_ms(self) -> int: ...
+    @property
+    def cost_nusd(self) -> int: ...
+    @property
+    def tag(self) -> str | None: ...
+    @property
+    def end_user(self) -> str | None: ...
+
+
+def add(rows: Sequence[Row]) -> None:
+    """Add rows that were just written, each once, in the caller's transaction.
+
+    Locks the sums' rows in one order for all writers. A row without an account is in no sum.
+    """
+    usage: dict[Key, list[int]] = {}
+    labels: dict[Key, list[int]] = {}
+    latencies: Counter[Key] = Counter()
+    for row in rows:
+        if row.account_id is None:
+            continue
+        hour = moment(row.request_id).replace(minute=0, second=0, microsecond=0)
+        is_failed = row.status >= FAILED_FROM
+        tokens = [getattr(row, name) for name in TOKENS]
+        key = (row.account_id, hour, row.api_key_id or 0, row.model or "", row.vendor or "")
+        _add(usage, key, [1, int(is_failed), *tokens, row.cost_nusd])
+        for kind, label in ((LabelHour.Kind.TAG, row.tag), (LabelHour.Kind.END_USER, row.end_user)):
+            if label:
+                _add(labels, (row.account_id, hour, kind.value, label), [1, row.cost_nusd])
+        if not is_failed:
+            step = latency.step(row.total_ms)
+            latencies[row.account_id, hour.date(), row.model or "", step] += 1
+    _write(UsageHour, usage)
+    _write(LabelHour, labels)
+    _write(LatencyDay, {key: [requests] for key, requests in latencies.items()})
+
+
+def _add(sums: dict[Key, list[int]], key: Key, values: list[int]) -> None:
+    found = sums.get(key)
+    sums[key] = values if found is None else [a + b for a, b in zip(found, values, strict=True)]
+
+
+COLUMNS: dict[type[Model], tuple[Sequence[str], Sequence[str]]] = {
+    UsageHour: (
+        ("account_id", "hour", "api_key_id", "model", "vendor"),
+        ("requests", "errors", *TOKENS, "cost_nusd"),
+    ),
+    LabelHour: (("account_id", "hour", "kind", "label"), ("requests", "cost_nusd")),
+    LatencyDay: (("account_id", "day", "model", "step"), ("requests",)),
+}
+
+
+def _statement(table: type[Model]) -> str:
+    keys, values = COLUMNS[table]
+    name = table._meta.db_table
+    names = ", ".join((*keys, *values))
+    places = ", ".join(["%s"] * (len(keys) + len(values)))
+    added = ", ".join(f"{value} = {name}.{value} + excluded.{value}" for value in values)
+    return (
+        f"INSERT INTO {name} ({names}) VALUES ({places})"  # noqa: S608 - constants
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+    )
+
+
+STATEMENTS = {table: _statement(table) for table in COLUMNS}
+
+
+def _write(table: type[Model], sums: Mapping[Key, list[int]]) -> None:
+    if not sums:
+        return
+    rows = [(*map(_plain, key), *sums[key]) for key in sorted(sums)]
+    with connection.cursor() as cursor:
+        cursor.executemany(STATEMENTS[table], rows)
+
+
+def _plain(value: object) -> object:
+    """Return what the database's client takes."""
+    if isinstance(value, dt.datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, dt.date):
+        return connection.ops.adapt_datefield_value(value)
+    return value
