@@ -121,7 +121,7 @@ def _all_rows(table: type[Model]) -> str:
     """Return PostgreSQL's statement for all rows at once: one value to bind, however many."""
     types = {**KEYS[table], **dict.fromkeys(VALUES[table], "bigint")}
     columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    return _statement(table, f"SELECT * FROM json_to_recordset(%s) AS r ({columns})")
+    return _statement(table, f"SELECT * FROM json_to_recordset(%s) AS r ({columns})")  # noqa: S608
 
 
 ONE_ROW = {table: _one_row(table) for table in KEYS}
