@@ -138,10 +138,10 @@ def _write(table: type[Model], sums: Mapping[Key, list[int]]) -> None:
             told = [dict(zip(names, row, strict=True)) for row in rows]
             cursor.execute(ALL_ROWS[table], [orjson.dumps(told).decode()])
         else:
-            cursor.executemany(ONE_ROW[table], [[*map(_plain, row)] for row in rows])
+            cursor.executemany(ONE_ROW[table], [tuple(map(_plain, row)) for row in rows])
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """Write a time as Django does where the database has no type for it."""
     if isinstance(value, dt.datetime):
         return connection.ops.adapt_datetimefield_value(value)
