@@ -33,8 +33,8 @@ class Stretch:
 
     @property
     def change(self) -> str:
-        """The change in percent: `+12%`; empty where there was nothing before."""
-        if not self.before:
+        """The change in percent: `+12%`; empty where there was hardly anything before."""
+        if 10 * self.before < self.value or not self.before:
             return ""
         return f"{round(100 * (self.value - self.before) / self.before):+d}%"
 
