@@ -32,7 +32,7 @@ def site(live_server):
             account, status=400, error_code="missing_required_parameter", vendor=None
         ),
     ]  # fmt: skip
-    live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths = ["/overview", "/usage", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -176,6 +176,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Overview",
         "Keys",
         "Requests",
+        "Usage",
         "API",
         "Your account alice",
         "Create a key",
