@@ -1,6 +1,7 @@
 """Measures the gateway beside a direct call, nginx, Portkey and LiteLLM, where these are installed.
 
     python3 dev.py bench [--quick] [--targets ...] [--only table|more] [options of the harness]
+    python3 dev.py bench --pages [--requests N]         the pages instead (benchmarks/pages.py)
 
 The harness (emulated vendor, load generator, table) lies beside the project, in shared/bench, or
 where BENCH_HARNESS names it. The gateway runs as in production: PostgreSQL with fsync, billing on,
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import deployment, more
+from benchmarks import deployment, more, pages
 from benchmarks.deployment import HARNESS, HOME, RAISED, ROOT
 from tests.servers import PostgreSQL, fresh_database
 
@@ -76,7 +77,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a look: one round, no long runs")
     parser.add_argument("--targets", nargs="*", help="default: everything that is installed")
     parser.add_argument("--only", choices=["table", "more"], help="one half of the measurements")
+    parser.add_argument("--pages", action="store_true", help="the pages with a million requests")
     options, rest = parser.parse_known_args()
+    if options.pages:
+        pages.main(rest)
+        return 0
     if not (HARNESS / "bench.py").exists():
         sys.exit(f"The harness is not at {HARNESS}: set BENCH_HARNESS to its folder.")
     if not (HOME / "load").exists():

@@ -96,7 +96,7 @@ def _end_stray(lease: Lease) -> int:
     return int(cost)
 
 
-def _sums(lease: Lease) -> tuple[int, int, int, int]:
+def _sums(lease: Lease) -> list[int]:
     """Return what the lease's charges cost, what of it may be goodwill, how many are open, all."""
     is_goodwill = When(reason=Charge.Reason.GOODWILL, then="cost_nusd")
     sums = Charge.objects.filter(lease_id=lease.pk).aggregate(
@@ -105,7 +105,7 @@ def _sums(lease: Lease) -> tuple[int, int, int, int]:
         still_open=Count("pk", filter=Q(state=Charge.State.OPEN)),
         charges=Count("pk"),
     )
-    return tuple(int(sums[name]) for name in ("spent", "waived", "still_open", "charges"))
+    return [int(sums[name]) for name in ("spent", "waived", "still_open", "charges")]
 
 
 def _goodwill(lease: Lease, *, now: dt.datetime) -> int:

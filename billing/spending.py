@@ -150,8 +150,7 @@ def _statement(
         only=only.format("c"),
     )
     hours = [connection.ops.adapt_datetimefield_value(midnight(day)) for day in (since, until)]
-    ids = [bound(day) for day in (since, until)]
-    if not connection.features.has_native_uuid_field:
-        ids = [one.hex for one in ids]
+    is_native = connection.features.has_native_uuid_field
+    ids = [one if is_native else one.hex for one in map(bound, (since, until))]
     values = [account_id, *hours, *keys, account_id, *ids, *keys, account_id, account_id]
     return f"{closed} UNION ALL {live} UNION ALL {_LEDGER}", values

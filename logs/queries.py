@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Case, Sum, When
 from django.db.models.expressions import RawSQL
 
 from accounts.timeids import day_sql, from_sql, midnight
@@ -88,10 +88,10 @@ def _at(rows: Any, table: str, *, by_hour: bool) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labeled:
-    """Requests of one hour or day that carried a label."""
+    """Requests of one hour or day that carried a label; None: all labels beyond LABELS_MAX."""
 
     at: dt.datetime
-    label: str
+    label: str | None
     requests: int
     cost_nusd: int
 
@@ -104,7 +104,7 @@ def labeled(
     kind: LabelHour.Kind,
     by_hour: bool = False,
 ) -> list[Labeled]:
-    """Return what requests with labels of a kind cost, of the LABELS_MAX costliest; one query.
+    """Return what requests with labels of a kind cost, the LABELS_MAX costliest apart; one query.
 
     A request that carries no such label is in none: the rest of the account's sums is theirs.
     """
@@ -117,9 +117,11 @@ def labeled(
         .order_by("-cost", "-count", "label")
         .values("label")[:LABELS_MAX]
     )
+    told = Case(When(label__in=largest, then="label"), default=None)
     found = (
-        _at(rows.filter(label__in=largest), "logs_labelhour", by_hour=by_hour)
-        .values_list("at", "label")
+        _at(rows, "logs_labelhour", by_hour=by_hour)
+        .annotate(told=told)
+        .values_list("at", "told")
         .annotate(count=Sum("requests"), cost=Sum("cost_nusd"))
     )
     return [

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.db.models import Model
 
@@ -82,41 +83,66 @@ def _add(sums: dict[Key, list[int]], key: Key, values: list[int]) -> None:
     sums[key] = values if found is None else [a + b for a, b in zip(found, values, strict=True)]
 
 
-COLUMNS: dict[type[Model], tuple[Sequence[str], Sequence[str]]] = {
-    UsageHour: (
-        ("account_id", "hour", "api_key_id", "model", "vendor"),
-        ("requests", "errors", *TOKENS, "cost_nusd"),
-    ),
-    LabelHour: (("account_id", "hour", "kind", "label"), ("requests", "cost_nusd")),
-    LatencyDay: (("account_id", "day", "model", "step"), ("requests",)),
+# The columns of each table: those of its key with PostgreSQL's types, then what is added up.
+KEYS: dict[type[Model], Mapping[str, str]] = {
+    UsageHour: {
+        "account_id": "bigint",
+        "hour": "timestamptz",
+        "api_key_id": "bigint",
+        "model": "text",
+        "vendor": "text",
+    },
+    LabelHour: {"account_id": "bigint", "hour": "timestamptz", "kind": "text", "label": "text"},
+    LatencyDay: {"account_id": "bigint", "day": "date", "model": "text", "step": "smallint"},
+}
+VALUES: dict[type[Model], Sequence[str]] = {
+    UsageHour: ("requests", "errors", *TOKENS, "cost_nusd"),
+    LabelHour: ("requests", "cost_nusd"),
+    LatencyDay: ("requests",),
 }
 
 
-def _statement(table: type[Model]) -> str:
-    keys, values = COLUMNS[table]
+def _statement(table: type[Model], source: str) -> str:
+    keys, values = KEYS[table], VALUES[table]
     name = table._meta.db_table
-    names = ", ".join((*keys, *values))
-    places = ", ".join(["%s"] * (len(keys) + len(values)))
     added = ", ".join(f"{value} = {name}.{value} + excluded.{value}" for value in values)
     return (
-        f"INSERT INTO {name} ({names}) VALUES ({places})"  # noqa: S608 - constants
+        f"INSERT INTO {name} ({', '.join((*keys, *values))}) {source}"
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
     )
 
 
-STATEMENTS = {table: _statement(table) for table in COLUMNS}
+def _one_row(table: type[Model]) -> str:
+    places = ", ".join(["%s"] * (len(KEYS[table]) + len(VALUES[table])))
+    return _statement(table, f"VALUES ({places})")
+
+
+def _all_rows(table: type[Model]) -> str:
+    """Return PostgreSQL's statement for all rows at once: one value to bind, however many."""
+    types = {**KEYS[table], **dict.fromkeys(VALUES[table], "bigint")}
+    columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return _statement(table, f"SELECT * FROM json_to_recordset(%s) AS r ({columns})")  # noqa: S608
+
+
+ONE_ROW = {table: _one_row(table) for table in KEYS}
+ALL_ROWS = {table: _all_rows(table) for table in KEYS}
 
 
 def _write(table: type[Model], sums: Mapping[Key, list[int]]) -> None:
     if not sums:
         return
-    rows = [(*map(_plain, key), *sums[key]) for key in sorted(sums)]
+    rows = [(*key, *sums[key]) for key in sorted(sums)]
     with connection.cursor() as cursor:
-        cursor.executemany(STATEMENTS[table], rows)
+        if connection.vendor == "postgresql":
+            names = (*KEYS[table], *VALUES[table])
+            told = [dict(zip(names, row, strict=True)) for row in rows]
+            cursor.execute(ALL_ROWS[table], [orjson.dumps(told).decode()])
+        else:
+            cursor.executemany(ONE_ROW[table], [tuple(map(_plain, row)) for row in rows])
 
 
-def _plain(value: object) -> object:
-    """Return what the database's client takes."""
+def _plain(value: Any) -> Any:
+    """Write a time as Django does where the database has no type for it."""
     if isinstance(value, dt.datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, dt.date):

@@ -1,15 +1,13 @@
 """What an account did: sums of a day, pages of requests, the story of one request (reads only)."""
 
-import datetime as dt
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models import QuerySet
 
 from accounts.models import ApiKey
-from accounts.timeids import DAY, bound
 from billing import models as billing
 from billing import pricing
 from billing.usage import Unit, UnitClass, Usage
@@ -23,60 +21,14 @@ FAILED_FROM = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """Sums over one UTC day."""
-
-    requests: int = 0
-    errors: int = 0
-    spent_nusd: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """All tokens, in and out."""
-        return self.prompt_tokens + self.completion_tokens
-
-
-def two_days(account_id: int, *, today: dt.date) -> tuple[Day, Day]:
-    """Return the sums of today and of yesterday; one query."""
-    is_today = Case(
-        When(request_id__gte=bound(today), then=Value(1)),
-        default=Value(0),
-        output_field=IntegerField(),
-    )
-    rows = (
-        RequestLog.objects.filter(account_id=account_id, request_id__gte=bound(today - DAY))
-        .values(is_today=is_today)
-        .order_by()
-        .annotate(
-            requests=Count("request_id"),
-            errors=Count("request_id", filter=Q(status__gte=FAILED_FROM)),
-            spent_nusd=Sum("cost_nusd"),
-            prompt_tokens=Sum(F("input_tokens") + F("cache_read_tokens") + F("cache_write_tokens")),
-            completion_tokens=Sum(F("output_tokens") + F("reasoning_tokens")),
-        )
-    )
-    days = {
-        row["is_today"]: Day(
-            requests=row["requests"],
-            errors=row["errors"],
-            spent_nusd=row["spent_nusd"] or 0,
-            prompt_tokens=row["prompt_tokens"] or 0,
-            completion_tokens=row["completion_tokens"] or 0,
-        )
-        for row in rows
-    }
-    return days.get(1, Day()), days.get(0, Day())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """Which requests are asked for; each empty value means all of them."""
 
     status: str = ""  # "ok" or "failed"
     model: str = ""
     before: uuid.UUID | None = None
+    # None: whichever key.
+    key_ids: Collection[int] | None = None
 
     def narrow(self, rows: QuerySet[RequestLog]) -> QuerySet[RequestLog]:
         """Apply them."""
@@ -86,6 +38,8 @@ class Filters:
             rows = rows.filter(status__gte=FAILED_FROM)
         if self.model:
             rows = rows.filter(model=self.model)
+        if self.key_ids is not None:
+            rows = rows.filter(api_key_id__in=self.key_ids)
         if self.before is not None:
             rows = rows.filter(request_id__lt=self.before)
         return rows

@@ -1,28 +1,48 @@
-"""Overview: what do I have, what did I spend today, on what; or the steps to a first call."""
+"""Overview: what do I have, what did I spend, on what, what needs me; or the first call."""
 
+import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from bananarouter.pages import activity, first_call
-from bananarouter.pages.shell import Page, origin
+from bananarouter.pages import activity, attention, first_call, glance
+from bananarouter.pages.shell import Page, of, origin
+from bananarouter.pages.usage import scope
 
 RECENT_ROWS = 8
 
 
 class Overview(Page):
-    """Balance, today's sums and the latest requests of the account."""
+    """Balance, the last days, and the latest requests: of the account, or of one's own keys."""
 
     template_name = "overview.html"
     nav = "overview"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        rows = activity.latest(self.account.pk, activity.Filters(), rows_max=RECENT_ROWS)
-        if not rows:
-            kwargs |= self._first_steps()
-        today, yesterday = activity.two_days(self.account.pk, today=timezone.now().date())
-        return super().get_context_data(rows=rows, today=today, yesterday=yesterday, **kwargs)
+        now = timezone.now()
+        key_ids = scope.key_ids(of(self.request).membership)
+        rows = activity.latest(
+            self.account.pk, activity.Filters(key_ids=key_ids), rows_max=RECENT_ROWS
+        )
+        money = glance.money(self.account.pk, today=now.date(), key_ids=key_ids)
+        kwargs |= self._work(money, now=now, key_ids=key_ids) if rows else self._first_steps()
+        return super().get_context_data(rows=rows, money=money, sees_all=key_ids is None, **kwargs)
+
+    def _work(
+        self, money: glance.Money, *, now: dt.datetime, key_ids: Collection[int] | None
+    ) -> dict[str, Any]:
+        today = now.date()
+        work = glance.work(self.account.pk, today=today, key_ids=key_ids)
+        notes = attention.of_keys(self.account.pk, work.failures, key_ids=key_ids, now=now)
+        balance = of(self.request).balance
+        if key_ids is None and balance is not None:
+            week_nusd, is_frozen = money.week.value, money.is_frozen
+            notes[:0] = attention.of_money(balance, week_nusd=week_nusd, is_frozen=is_frozen)
+        # Latency is summed for the whole account.
+        speed = glance.speed(self.account.pk, today=today) if key_ids is None else None
+        return {"work": work, "speed": speed, "notes": notes}
 
     def _first_steps(self) -> dict[str, Any]:
         return {

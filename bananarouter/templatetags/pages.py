@@ -67,6 +67,12 @@ def exact_usd(amount_nusd: Fraction | int) -> str:
 
 
 @register.filter
+def shown_usd(amount_nusd: int) -> str:
+    """Write an amount of nUSD for people; where it stands, the exact one should be at hand."""
+    return display_usd(amount_nusd)
+
+
+@register.filter
 def latest_day(expires_at: dt.datetime) -> dt.date:
     """Return the latest UTC day on which something that expires still works."""
     return (expires_at.astimezone(dt.UTC) - dt.timedelta(microseconds=1)).date()

@@ -32,7 +32,14 @@ def site(live_server):
             account, status=400, error_code="missing_required_parameter", vendor=None
         ),
     ]  # fmt: skip
-    live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/settings/security"]
+    live_server.paths = [
+        "/overview",
+        "/usage",
+        "/keys",
+        "/keys/new",
+        "/requests",
+        "/settings/security",
+    ]
     live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
     live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
     live_server.paths += ["/models", "/models/compare", "/status"]
@@ -183,6 +190,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Overview",
         "Keys",
         "Requests",
+        "Usage",
         "Playground",
         "API",
         "Settings",

@@ -15,7 +15,7 @@ from routing.models import Channel, Endpoint, Model
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-PRIVATE = ["overview", "keys", "key_new", "requests", "requests_csv"]
+PRIVATE = ["overview", "keys", "key_new", "requests", "requests_csv", "usage", "usage_csv"]
 QUERIES_MAX = 12
 
 
@@ -132,25 +132,6 @@ def test_home_shows_the_base_urls_of_this_host():
     assert page.count("http://testserver") >= 6
     assert "http://testserver/v1" in page
     assert "demo vendor" not in page
-
-
-def test_overview_shows_the_balance_and_todays_sums(alice, account, client_of):
-    factories.give(account, 12_400_000_000)
-    now = timezone.now()
-    factories.request(account, cost_nusd=20_000_000)
-    factories.request(account, status=402, error_code="insufficient_credit", cost_nusd=0)
-    factories.request(account, at=now - dt.timedelta(days=1), cost_nusd=70_000_000)
-    factories.request(account, at=now - dt.timedelta(days=2), cost_nusd=900_000_000)
-    factories.request(factories.account_of(factories.user("mallory")), cost_nusd=5_000_000_000)
-    response = client_of(alice).get(reverse("overview"))
-    today, yesterday = response.context["today"], response.context["yesterday"]
-    assert (today.requests, today.errors, today.spent_nusd) == (2, 1, 20_000_000)
-    assert (today.prompt_tokens, today.completion_tokens) == (24, 60)
-    assert (yesterday.requests, yesterday.spent_nusd) == (1, 70_000_000)
-    page = text_of(response)
-    assert 'title="$12.4">$12.40<' in page
-    assert "$0.02" in page
-    assert "$5.00" not in page
 
 
 def test_a_new_account_gets_three_steps_and_a_curl_line(demo_model, client_of):

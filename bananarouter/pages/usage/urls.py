@@ -1,5 +1,10 @@
 """URLs of this area's pages."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from bananarouter.pages.usage import views
+
+urlpatterns: list[URLPattern] = [
+    path("usage", views.Usage.as_view(), name="usage"),
+    path("usage.csv", views.Download.as_view(), name="usage_csv"),
+]

@@ -1,0 +1,135 @@
+"""What needs attention in an account: money that ends, keys that end or fail."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import ApiKey
+from billing import queries
+from billing.money import display_usd
+
+EXPIRES_WITHIN = dt.timedelta(days=7)
+# A balance that lasts for fewer days at the pace of the last week is low.
+LASTS_DAYS_MIN = 3
+PACE_DAYS = 7
+# A key whose limit is used to so many percent, or which fails so often, is told.
+USED_PERCENT = 90
+FAILED_PERCENT = 50
+FAILED_OF_MIN = 10
+NOTES_MAX = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One thing to look at. `kind`: "bad" stops requests now, "warn" will."""
+
+    kind: str
+    label: str
+    text: str
+    href: str = ""
+    action: str = ""
+
+
+def of_money(balance: queries.Balance, *, week_nusd: int, is_frozen: bool) -> list[Note]:
+    """Say what is wrong with an account's money; `week_nusd` is what its last 7 days cost."""
+    if is_frozen:
+        text = _("Every request is refused until the operator of this site lifts it.")
+        return [Note(kind="bad", label=_("Balance frozen"), text=text)]
+    if balance.available_nusd <= 0:
+        text = _("Requests are refused until money is added.")
+        return [Note(kind="bad", label=_("No balance"), text=text)]
+    days = PACE_DAYS * balance.available_nusd // week_nusd if week_nusd > 0 else LASTS_DAYS_MIN
+    if days >= LASTS_DAYS_MIN:
+        return []
+    text = _("At the pace of the last 7 days it is used up in less than a day.")
+    if days:
+        text = _("At the pace of the last 7 days it lasts for %(days)d days.") % {"days": days}
+    return [Note(kind="warn", label=_("Low balance"), text=text)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """How many of a key's latest requests failed."""
+
+    failed: int
+    requests: int
+
+    @property
+    def is_failing(self) -> bool:
+        """True when most fail, and they are enough to tell."""
+        is_enough = self.requests >= FAILED_OF_MIN
+        return is_enough and 100 * self.failed >= FAILED_PERCENT * self.requests
+
+
+def of_keys(
+    account_id: int,
+    failures: Mapping[int, Failures],
+    *,
+    key_ids: Collection[int] | None,
+    now: dt.datetime,
+) -> list[Note]:
+    """Say which keys end soon or fail; of all keys, or of some. Two queries."""
+    limits = {
+        key_id: limit
+        for key_id, limit in queries.key_limits(account_id).items()
+        if 100 * limit.spent_nusd >= USED_PERCENT * limit.limit_nusd
+    }
+    failing = {key_id: found for key_id, found in failures.items() if found.is_failing}
+    ends_soon = Q(expires_at__gt=now, expires_at__lte=now + EXPIRES_WITHIN)
+    keys = ApiKey.objects.filter(
+        ends_soon | Q(pk__in=[*limits, *failing]),
+        account=account_id, disabled_at=None, purpose=ApiKey.Purpose.API,
+    )  # fmt: skip
+    if key_ids is not None:
+        keys = keys.filter(pk__in=key_ids)
+    notes = []
+    for key in keys.order_by("expires_at", "pk")[:NOTES_MAX]:
+        if limit := limits.get(key.pk):
+            notes.append(_near_limit(key, limit))
+        if key.expires_at is not None and now < key.expires_at <= now + EXPIRES_WITHIN:
+            notes.append(_expiring(key, key.expires_at))
+        if found := failing.get(key.pk):
+            notes.append(_failing(key, found))
+    return notes[:NOTES_MAX]
+
+
+def _near_limit(key: ApiKey, limit: queries.KeyLimit) -> Note:
+    text = _("“%(name)s” has spent %(spent)s of %(limit)s.") % {
+        "name": key.name,
+        "spent": display_usd(limit.spent_nusd),
+        "limit": display_usd(limit.limit_nusd),
+    }
+    is_over = limit.left_nusd <= 0
+    label = _("Limit reached") if is_over else _("Limit near")
+    return _of_key(kind="bad" if is_over else "warn", label=label, text=text)
+
+
+def _expiring(key: ApiKey, expires_at: dt.datetime) -> Note:
+    text = _("“%(name)s” stops working on %(at)s UTC.") % {
+        "name": key.name,
+        "at": f"{expires_at.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+    }
+    return _of_key(kind="warn", label=_("Key expires"), text=text)
+
+
+def _failing(key: ApiKey, found: Failures) -> Note:
+    text = _("“%(name)s”: %(failed)d of %(requests)d requests failed since yesterday.") % {
+        "name": key.name,
+        "failed": found.failed,
+        "requests": found.requests,
+    }
+    return Note(
+        kind="warn",
+        label=_("Key fails"),
+        text=text,
+        href=f"{reverse('requests')}?status=failed",
+        action=_("Failed requests"),
+    )
+
+
+def _of_key(*, kind: str, label: str, text: str) -> Note:
+    return Note(kind=kind, label=label, text=text, href=reverse("keys"), action=_("Keys"))

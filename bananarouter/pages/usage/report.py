@@ -1,0 +1,199 @@
+"""The usage of an account: figures for each group and step, whose sum is the ledger's."""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bananarouter.pages.usage import names
+from bananarouter.pages.usage.choices import LABELS, Grouping, Measure, Period, Step
+from bananarouter.pages.usage.names import Group
+from billing import spending
+from logs import queries as logs
+from logs.models import LabelHour
+from logs.sums import TOKENS
+
+# Groups that are told apart in the chart; the rest is one more.
+COLORS = 8
+
+_SPEND_PART = {Grouping.MODEL: spending.Part.ENDPOINT, Grouping.VENDOR: spending.Part.ENDPOINT}
+_USAGE_PART = {Grouping.MODEL: logs.Part.MODEL, Grouping.VENDOR: logs.Part.VENDOR}
+_KINDS = {Grouping.TAG: LabelHour.Kind.TAG, Grouping.END_USER: LabelHour.Kind.END_USER}
+
+
+@dataclass(slots=True, kw_only=True)
+class Figures:
+    """What is counted. `tokens` by class, in the order of logs.sums.TOKENS."""
+
+    spend_nusd: int = 0
+    requests: int = 0
+    errors: int = 0
+    tokens: list[int] = field(default_factory=lambda: [0] * len(TOKENS))
+
+    def add(self, other: "Figures") -> None:
+        """Add other figures to these."""
+        self.spend_nusd += other.spend_nusd
+        self.requests += other.requests
+        self.errors += other.errors
+        self.tokens = [a + b for a, b in zip(self.tokens, other.tokens, strict=True)]
+
+    def measured(self, measure: Measure) -> int:
+        """Return one of them."""
+        if measure is Measure.TOKENS:
+            return sum(self.tokens)
+        return {
+            Measure.SPEND: self.spend_nusd,
+            Measure.REQUESTS: self.requests,
+            Measure.ERRORS: self.errors,
+        }[measure]
+
+    @property
+    def all_tokens(self) -> int:
+        """Tokens of every class."""
+        return sum(self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All figures of a period. `cells` is by group and step, without those that are zero."""
+
+    period: Period
+    starts: Sequence[dt.datetime]
+    groups: Mapping[str, Group]
+    cells: Mapping[tuple[str, int], Figures]
+    spending: spending.Spending
+
+    def by_group(self) -> dict[str, Figures]:
+        """Return each group's figures over the whole period."""
+        found: dict[str, Figures] = {ident: Figures() for ident in self.groups}
+        for (ident, _), figures in self.cells.items():
+            found[ident].add(figures)
+        return found
+
+    def total(self) -> Figures:
+        """Return the figures of everything."""
+        total = Figures()
+        for figures in self.cells.values():
+            total.add(figures)
+        return total
+
+    def ranked(self, measure: Measure) -> list[str]:
+        """Return the groups, largest first; those without a name come last."""
+        sums = self.by_group()
+        return sorted(
+            sums,
+            key=lambda ident: (
+                ident in {"", names.OTHERS},
+                -sums[ident].measured(measure),
+                -sums[ident].requests,
+                self.groups[ident].name.casefold(),
+            ),
+        )
+
+
+class _Builder:
+    """Adds rows of sums to the cells of a report."""
+
+    def __init__(self, period: Period, grouping: Grouping) -> None:
+        self.period = period
+        self.grouping = grouping
+        self.starts = period.starts()
+        self.groups: dict[str, Group] = {}
+        self.cells: dict[tuple[str, int], Figures] = {}
+
+    def add(self, group: Group, at: dt.datetime, figures: Figures) -> None:
+        """Add figures to a group's step."""
+        self.groups.setdefault(group.ident, group)
+        key = (group.ident, self.period.place(at, self.starts[0]))
+        found = self.cells.get(key)
+        if found is None:
+            self.cells[key] = figures
+        else:
+            found.add(figures)
+
+    def report(self, spent: spending.Spending) -> Report:
+        """Return what was added."""
+        return Report(
+            period=self.period,
+            starts=self.starts,
+            groups=self.groups,
+            cells=self.cells,
+            spending=spent,
+        )
+
+
+def build(
+    account_id: int,
+    *,
+    period: Period,
+    grouping: Grouping,
+    key_ids: Collection[int] | None = None,
+) -> Report:
+    """Report on an account, or on some of its keys; at most four queries.
+
+    What is spent is the ledger's; requests, errors and tokens are the request log's.
+    """
+    asked: dict[str, Any] = {
+        "since": period.since,
+        "until": period.until,
+        "by_hour": period.step is Step.HOUR,
+        "key_ids": key_ids,
+    }
+    is_label = grouping in LABELS
+    by_key = spending.Part.KEY, logs.Part.KEY
+    spend_parts = [] if is_label else [_SPEND_PART.get(grouping, by_key[0])]
+    usage_parts = [] if is_label else [_USAGE_PART.get(grouping, by_key[1])]
+    spent = spending.spent(account_id, parts=spend_parts, **asked)
+    usage = logs.usage(account_id, parts=usage_parts, **asked)
+    builder = _Builder(period, grouping)
+    if is_label:
+        _add_labels(builder, account_id)
+    of_sum, of_usage = _namers(grouping, spent.sums, usage, account_id=account_id)
+    for one in spent.sums:
+        builder.add(of_sum(one), one.at, Figures(spend_nusd=one.cost_nusd))
+    for row in usage:
+        figures = Figures(requests=row.requests, errors=row.errors, tokens=list(row.tokens))
+        builder.add(of_usage(row), row.at, figures)
+    return builder.report(spent)
+
+
+def _namers(
+    grouping: Grouping,
+    sums: Sequence[spending.Sum],
+    usage: Sequence[logs.Usage],
+    *,
+    account_id: int,
+) -> tuple[Callable[[spending.Sum], Group], Callable[[logs.Usage], Group]]:
+    """Return how sums of money and of usage find their groups."""
+    if grouping is Grouping.MODEL:
+        return (
+            lambda one: names.of_model(one.endpoint.partition(":")[2]),
+            lambda row: names.of_model(row.model),
+        )
+    if grouping is Grouping.VENDOR:
+        vendors = names.vendors({one.endpoint.partition(":")[0] for one in sums})
+        return (
+            lambda one: names.of_vendor(vendors.get(one.endpoint.partition(":")[0], "")),
+            lambda row: names.of_vendor(row.vendor),
+        )
+    ids = {one.key_id for one in sums} | {row.key_id for row in usage}
+    # Of what carries a label its key is not known here: labels are added by themselves.
+    is_label = grouping in LABELS
+    keys = {} if is_label else names.of_keys(grouping, ids, account_id=account_id)
+    rest = names.nameless(grouping)
+    return lambda one: keys.get(one.key_id, rest), lambda row: keys.get(row.key_id, rest)
+
+
+def _add_labels(builder: _Builder, account_id: int) -> None:
+    """Add what carries a label to its group, and take it out of what carries none."""
+    rest = names.nameless(builder.grouping)
+    for row in logs.labeled(
+        account_id,
+        since=builder.period.since,
+        until=builder.period.until,
+        kind=_KINDS[builder.grouping],
+        by_hour=builder.period.step is Step.HOUR,
+    ):
+        group = names.of_label(row.label)
+        builder.add(group, row.at, Figures(spend_nusd=row.cost_nusd, requests=row.requests))
+        builder.add(rest, row.at, Figures(spend_nusd=-row.cost_nusd, requests=-row.requests))

@@ -1,0 +1,127 @@
+"""Measures the server time of every page with a million requests in the account.
+
+In-process (Django's test client, DEBUG off), warm, on SQLite and on PostgreSQL. The pages are those
+of the URLconf that answer 200 to the account's owner; tests/site.py gives their arguments. On a
+busy machine the best time and this process's CPU tell more than the median.
+"""
+
+import argparse
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+REQUESTS = 1_000_000
+ROUNDS, WARM = 30, 3
+# Beside the plain pages: the questions that cost most.
+MORE = [
+    "/usage?range=today", "/usage?group=key", "/usage?group=member&range=7d",
+    "/usage?group=tag", "/usage?group=end_user", "/usage.csv?group=key",
+]  # fmt: skip
+
+
+def measure(requests: int) -> None:
+    """Fill the database that the environment names, and print a line for each page."""
+    import django  # noqa: PLC0415 - the environment is set by then
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bananarouter.settings")
+    django.setup()
+    from django.conf import settings  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+
+    from benchmarks import million  # noqa: PLC0415
+    from tests import site  # noqa: PLC0415
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    call_command("migrate", verbosity=0)
+    scene = site.build()
+    began = time.monotonic()
+    million.fill(scene.account, scene.alice, requests=requests)
+    print(f"{connection.vendor}: {requests:,} requests made in {time.monotonic() - began:.0f} s")
+    client = Client()
+    client.force_login(scene.alice)
+    urls = [scene.url(route) for route in site.ours()]
+    heads = f"{'best':>8} {'median':>8} {'p95':>8} {'our CPU':>8} {'queries':>8} {'KiB':>6}"
+    print(f"{'page, milliseconds':44} {heads}")
+    for url in [*urls, *MORE]:
+        _measure_page(client, url)
+
+
+def _measure_page(client: Any, url: str) -> None:
+    from django.db import connection  # noqa: PLC0415
+
+    queries: list[str] = []
+
+    def count(execute: Any, sql: str, *rest: Any) -> Any:
+        queries.append(sql)
+        return execute(sql, *rest)
+
+    response = client.get(url)
+    if response.status_code != 200:
+        return
+    with connection.execute_wrapper(count):
+        body = b"".join(client.get(url))
+    for _ in range(WARM):
+        client.get(url).getvalue()
+    took, used = [], []
+    for _ in range(ROUNDS):
+        began, cpu = time.perf_counter(), time.process_time()
+        client.get(url).getvalue()
+        took.append(1000 * (time.perf_counter() - began))
+        used.append(1000 * (time.process_time() - cpu))
+    p95 = statistics.quantiles(took, n=20)[-1]
+    print(
+        f"{url[:44]:44} {min(took):8.1f} {statistics.median(took):8.1f} {p95:8.1f}"
+        f" {statistics.median(used):8.1f} {len(queries):8} {len(body) / 1024:6.1f}",
+        flush=True,
+    )
+
+
+def run(backends: list[str], requests: int) -> None:
+    """Measure on each database, in a process of its own."""
+    from tests.servers import PostgreSQL, fresh_database  # noqa: PLC0415
+
+    for backend in backends:
+        with tempfile.TemporaryDirectory(prefix="bananarouter-pages-") as folder:
+            made = {part: secrets.token_hex(32) for part in ("SECRET_KEY", "KEY_PEPPER",
+                                                             "CREDENTIAL_KEY")}  # fmt: skip
+            env = {**os.environ, **made, "DATA_DIR": folder, "LOG_LEVEL": "WARNING"}
+            env.pop("DATABASE_URL", None)
+            command = [sys.executable, __file__, "--measure", "--requests", str(requests)]
+            if backend == "sqlite":
+                subprocess.run(command, env=env, check=True, cwd=ROOT)
+                continue
+            server = PostgreSQL(fsync=False).start()
+            try:
+                with fresh_database(server.url) as url:
+                    env["DATABASE_URL"] = url
+                    subprocess.run(command, env=env, check=True, cwd=ROOT)
+            finally:
+                server.remove()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--backends", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--measure", action="store_true", help="the database of the environment")
+    options = parser.parse_args(arguments)
+    if options.measure:
+        measure(options.requests)
+    else:
+        run(options.backends, options.requests)
+
+
+if __name__ == "__main__":
+    main()

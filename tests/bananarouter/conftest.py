@@ -1,0 +1,67 @@
+"""An account whose requests are charged and logged, as the gateway leaves them."""
+
+import itertools
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from accounts import keys
+from billing import closing
+from billing.models import Charge, Lease, Wallet
+from routing.models import Channel
+from tests import factories
+
+_count = itertools.count(1)
+
+
+class Desk:
+    """Charges requests of one account on one lease, until it is closed."""
+
+    def __init__(self, person):
+        self.person = person
+        self.account = factories.account_of(person)
+        factories.give(self.account, 10**12)
+        self.lease = None
+
+    def key(self, name, *, by=None, **fields):
+        key, _ = keys.mint(account=self.account, created_by=by or self.person, name=name)
+        for field, value in fields.items():
+            setattr(key, field, value)
+        key.save()
+        return key
+
+    def request(self, *, key=None, cost_nusd=1_000, is_charged=True, **fields):
+        """A request in the log and, unless told otherwise, in the charges."""
+        key_id = key.pk if key else None
+        values = {"api_key_id": key_id, "cost_nusd": cost_nusd, **fields}
+        request_id = factories.request(self.account, **values)
+        if is_charged:
+            self._charge(request_id, key_id, cost_nusd, fields.get("endpoint", "demo:demo/banana"))
+        return request_id
+
+    def _charge(self, request_id, key_id, cost_nusd, endpoint):
+        if self.lease is None:
+            Wallet.objects.filter(pk=self.account.pk).update(leased_nusd=10**11)
+            self.lease = Lease.objects.create(
+                worker=uuid.uuid4(), wallet_id=self.account.pk, amount_nusd=10**11,
+                created_at=timezone.now(),
+            )  # fmt: skip
+        Charge.objects.create(
+            request_id=request_id, lease_id=self.lease.pk, wallet_id=self.account.pk,
+            api_key_id=key_id, hold_nusd=cost_nusd, cost_nusd=cost_nusd, endpoint=endpoint,
+            state="settled", reason="normal",
+        )  # fmt: skip
+
+    def close(self):
+        """Close the lease: what was spent is posted."""
+        closing.close(self.lease, state=Lease.State.CLOSED)
+        self.lease = None
+
+
+@pytest.fixture
+def desk(db):
+    Channel.objects.create(
+        name="demo", vendor="acme", protocol="openai-chat", base_url="http://x/v1"
+    )
+    return Desk(factories.user("alice"))
