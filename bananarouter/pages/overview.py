@@ -1,12 +1,11 @@
-"""Overview: what do I have, what did I spend today, on what; or the steps to a first call."""
+"""Overview: what do I have, what did I spend today, on what; or the way to a first call."""
 
 from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import ApiKey
-from bananarouter.pages import activity, first_call
-from bananarouter.pages.shell import Page, origin
+from bananarouter.pages import activity
+from bananarouter.pages.shell import Page
 
 RECENT_ROWS = 8
 
@@ -19,14 +18,5 @@ class Overview(Page):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         rows = activity.latest(self.account.pk, activity.Filters(), rows_max=RECENT_ROWS)
-        if not rows:
-            kwargs |= self._first_steps()
         today, yesterday = activity.two_days(self.account.pk, today=timezone.now().date())
         return super().get_context_data(rows=rows, today=today, yesterday=yesterday, **kwargs)
-
-    def _first_steps(self) -> dict[str, Any]:
-        return {
-            "origin": origin(self.request),
-            "has_key": ApiKey.objects.filter(account=self.account, disabled_at=None).exists(),
-            "model": first_call.model_for(self.account),
-        }

@@ -74,7 +74,7 @@ def test_what_is_no_number_is_refused(nonce):
 
 
 @pytest.mark.parametrize("change", [
-    lambda text: "", lambda text: "x", lambda text: text[:-1], lambda text: "e" + text,
+    lambda _: "", lambda _: "x", lambda text: text[:-1], lambda text: "e" + text,
     lambda text: text.partition(":")[0],
     lambda text: issue(bits=0).partition(":")[0] + ":" + text.partition(":")[2],
 ], ids=["empty", "short", "cut", "longer", "unsigned", "another's signature"])  # fmt: skip

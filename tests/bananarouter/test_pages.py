@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey
 from billing.models import Budget, Rate, RateCard
+from routing import catalogue
 from routing.models import Channel, Endpoint, Model
 from tests import factories
 
@@ -53,9 +54,11 @@ def demo_model():
     Rate.objects.create(
         card=card, unit_class="output", unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
-    return Endpoint.objects.create(
+    endpoint = Endpoint.objects.create(
         slug="demo:demo/banana", channel=channel, model=model, upstream_name="banana"
     )
+    catalogue.refresh()
+    return endpoint
 
 
 def text_of(response) -> str:
