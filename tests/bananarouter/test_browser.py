@@ -106,8 +106,8 @@ def test_sign_up_make_a_key_and_revoke_it(options, visit):
     page.get_by_label("Password (again)").fill(factories.PASSWORD)
     check()
     page.get_by_role("button", name="Sign up").click()
-    page.wait_for_url("**/overview")
-    expect(page.get_by_role("heading", name="Three steps to a first answer")).to_be_visible()
+    page.wait_for_url("**/welcome")
+    expect(page.get_by_role("heading", name="Your first call")).to_be_visible()
     check()
 
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Keys").click()

@@ -75,12 +75,14 @@ class Wait:
     def read(cls, query: Mapping[str, Any], *, now: dt.datetime) -> "Wait":
         """Read what a page says of its wait; what makes no sense begins anew."""
         try:
-            seen = query.get("seen", "")
+            since, pace_s, seen = int(query["since"]), int(query["pace"]), query.get("seen", "")
             if seen:
                 uuid.UUID(seen)
-            return cls(since=int(query["since"]), pace_s=int(query["pace"]), seen=seen)
         except (KeyError, ValueError):
             return cls.begin(now=now)
+        if not 0 <= since <= now.timestamp() or pace_s not in {PACE_S, SLOW_PACE_S}:
+            return cls.begin(now=now)
+        return cls(since=since, pace_s=pace_s, seen=seen)
 
     def next(self, arrival: Arrival | None, *, now: dt.datetime) -> "Wait":
         """Return how the page goes on: more slowly after a while, anew when something came."""
