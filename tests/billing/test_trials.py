@@ -434,3 +434,22 @@ def test_the_sweeper_of_a_worker_ends_them(newcomer, tmp_path):
     finally:
         assert swept.stop(5)
     assert queries.balance(account).available_nusd == 0
+
+
+def test_what_workers_hold_may_be_trial_money_that_is_spent_yet(newcomer, tmp_path):
+    """Trial money is spent first: of an account with $10 more, a request that runs may spend it."""
+    account = newcomer()
+    grant(account)
+    credit(account, 10 * USD)
+
+    async def main(call):
+        async with open_bank(tmp_path) as bank:
+            charge = await open_charge(bank, account, 2 * AMOUNT)
+            assert await call(lambda: trials.end_due(now=END)) == 0
+            assert (await call(trials.of, account)).returned_nusd == 0
+            assert await charge.settle(settlement(AMOUNT - 1))
+
+    run(main)
+    assert trials.end_due(now=END) == 1
+    assert trials.of(account).returned_nusd == 1
+    assert queries.balance(account).available_nusd == 10 * USD
