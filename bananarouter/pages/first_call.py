@@ -8,7 +8,15 @@ from billing import rates
 from billing.pricing import STANDARD
 from billing.usage import UnitClass
 from routing import catalogue, planner
+from routing.catalogue import Snapshot
 from routing.models import Channel
+
+# Prices may begin at any moment; what is shown follows soon.
+KEPT = dt.timedelta(minutes=1)
+# Whether simulated, the dearest price, the name.
+_Found = tuple[bool, int, str]
+# By whether the account is a demo's, and whether trial money pays: as of a catalogue and a moment.
+_kept: dict[tuple[bool, bool], tuple[Snapshot, dt.datetime, list[_Found]]] = {}
 
 
 def has_demo_vendor() -> bool:
@@ -34,13 +42,23 @@ def chat_models(account: Account, *, now: dt.datetime) -> list[str]:
     return sorted(slug for _, _, slug in found)
 
 
-def _answering(
-    account: Account, *, now: dt.datetime, is_trial: bool
-) -> list[tuple[bool, int, str]]:
-    """Return which models write text: whether simulated, the dearest price, the name."""
-    caller = _caller(account, is_trial=is_trial)
+def _answering(account: Account, *, now: dt.datetime, is_trial: bool) -> list[_Found]:
+    """Return which models write text; looked up once for all accounts alike, for a minute.
+
+    Over thousands of models it takes longer than a page may.
+    """
+    kind = (account.is_demo, is_trial)
+    snapshot = catalogue.current()
+    kept = _kept.get(kind)
+    if kept is None or kept[0] is not snapshot or not kept[1] <= now < kept[1] + KEPT:
+        caller = _caller(account, is_trial=is_trial)
+        kept = _kept[kind] = (snapshot, now, _find(snapshot, caller, now=now))
+    return kept[2]
+
+
+def _find(snapshot: Snapshot, caller: Caller, *, now: dt.datetime) -> list[_Found]:
     found = []
-    for model in catalogue.current().models.values():
+    for model in snapshot.models.values():
         for endpoint in planner.on_offer(model, caller=caller, at=now)[:1]:
             card = rates.card_for(endpoint.slug, at=now)
             dearest = card.dearest_nusd_per_mtok

@@ -6,6 +6,8 @@ import pytest
 
 from accounts.models import Account
 from bananarouter.pages import first_call
+from billing import models as billing
+from billing import rates
 from tests.routing.test_planner import channel, demo, install
 
 pytestmark = pytest.mark.django_db
@@ -54,3 +56,23 @@ def test_a_real_one_before_a_simulated_one():
 def test_none_where_nothing_has_a_price():
     install(channel("bare", vendor="acme", models=["x"]))
     assert chosen() is None
+
+
+def test_what_was_found_is_kept_until_the_catalogue_or_the_minute_goes():
+    install(channel("a", models=[sold("large", input="1", output="9")]))
+    assert chosen() == "openai/large"
+    billing.RateCard.objects.update(valid_from=NOW + dt.timedelta(days=1))
+    rates.load()
+    assert chosen() == "openai/large"
+    assert first_call.model_for(Account(pk=2), now=NOW + first_call.KEPT) is None
+    install(channel("a", models=[sold("small", input="1", output="1")]))
+    assert chosen() == "openai/small"
+
+
+def test_the_list_holds_what_trial_money_buys_when_that_is_all():
+    install(channel("a", models=[
+        sold("large", input="1", output="9"), sold("small", input="1", output="2"),
+    ]))  # fmt: skip
+    names = ["openai/large", "openai/small"]
+    assert first_call.chat_models(Account(pk=1), now=NOW) == names
+    assert first_call.chat_models(Account(pk=1, is_trial=True), now=NOW) == names[1:]
