@@ -48,6 +48,7 @@ class Caller:
     concurrency_max: int | None
     last_four: str
     is_management: bool = False
+    is_trial: bool = False  # all its account's money is a trial's
 
     def may_use(self, model_slug: str) -> bool:
         """Tell whether the key's patterns allow a model: exact, or a prefix before `*`."""
@@ -98,6 +99,7 @@ class Entry:
             concurrency_max=account.concurrency_max,
             last_four=key.last_four,
             is_management=key.is_management,
+            is_trial=account.is_trial,
         )
 
     def admit(self, source_ip: str, now: float) -> Caller:

@@ -46,6 +46,8 @@ class Account(models.Model):
     name = models.CharField(max_length=80)
     # A demo account may reach demo vendors only: its balance was given, not paid.
     is_demo = models.BooleanField(default=False)
+    # True while all its money is a trial's (billing.trials): cheap models only.
+    is_trial = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(default=True)
     # True: made for several people, with its own name; else one person's own.
     is_organization = models.BooleanField(default=False)

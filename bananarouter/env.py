@@ -90,6 +90,17 @@ def versions(name: str, *, folder: Path) -> dict[int, str]:
     return found
 
 
+def file(name: str) -> Path | None:
+    """Return the path of a file that is there, None without one. Raises: ImproperlyConfigured."""
+    value = text(name)
+    if not value:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ImproperlyConfigured(f"{name} names no file")
+    return path
+
+
 def data_dir() -> Path:
     """Return the folder of the embedded default's data."""
     return Path(text("DATA_DIR", str(ROOT / ".data"))).expanduser().resolve()

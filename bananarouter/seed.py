@@ -17,9 +17,12 @@ ACTOR = "run"
 BALANCE_NUSD = 100_000_000_000
 # Dear enough to be seen on a balance, near what common hosted models cost (USD per million).
 CHAT_PRICES = {"input": "2.50", "cache_read": "0.25", "cache_write_5m": "3.125", "output": "10"}
+# Cheap enough for trial money (TRIAL_PRICE_NUSD_PER_MTOK_MAX).
+SMALL_PRICES = {"input": "0.25", "cache_read": "0.025", "cache_write_5m": "0.3125", "output": "2"}
 REASONING_PRICES = {**CHAT_PRICES, "reasoning": "10"}
 EMBEDDING_PRICES = {"input": "0.02"}
 CHAT_MODELS = {
+    "demo/small": SMALL_PRICES,
     "demo/fast": CHAT_PRICES,
     "demo/steady": CHAT_PRICES,
     "demo/reasoner": REASONING_PRICES,

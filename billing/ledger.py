@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import restrictions
 from accounts.timeids import uuid7
 from billing.models import (
     Budget,
@@ -95,6 +96,8 @@ def post(
         )
         LedgerTransaction.objects.filter(pk=row.pk).update(sealed=True)
         row.sealed = True
+        if kind != CORRECTION:
+            _lift_trials(legs)
     return row
 
 
@@ -122,6 +125,14 @@ def _move_wallets(legs: Iterable[Leg]) -> None:
         )
         if not moved:
             raise InsufficientBalance(str(owner_id))
+
+
+def _lift_trials(legs: Iterable[Leg]) -> None:
+    """End the restriction to cheap models where money comes in; a trial's own comes before it."""
+    for leg in legs:
+        owner_id = leg.account.owner_id
+        if owner_id is not None and leg.amount_nusd > 0:
+            restrictions.set_trial(owner_id, is_trial=False)
 
 
 def credit(

@@ -87,6 +87,18 @@ class RateCard:
             self._highest[classes, service_tier] = found
         return found
 
+    @property
+    def dearest_nusd_per_mtok(self) -> int | None:
+        """The highest price of a million tokens, of every class and tier; None without one.
+
+        None, too, when the work is sold in another measure: images, characters, hours of sound.
+        """
+        if any(unit_class in MEASURES for unit_class, _ in self.rates):
+            return None
+        tokens = [r.nusd_per_unit for tiers in self.rates.values() for r in tiers
+                  if r.unit is Unit.MTOK]  # fmt: skip
+        return max(tokens, default=None)
+
     def _find_highest(self, classes: frozenset[UnitClass], service_tier: str) -> int:
         return max(
             (

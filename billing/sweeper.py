@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import Error, connection
 from django.utils import timezone
 
-from billing import batcher, charges, spool, vault, workers
+from billing import batcher, charges, spool, trials, vault, workers
 from billing.batch import Batch
 from billing.life import boottime
 from billing.teller import correct_late
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 LOOKS = 10
 ORPHANS_MAX = 200
 ROWS_MAX = 256
+# How often a worker looks for trials whose day has come.
+TRIALS_EVERY_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class Sweeper:
         self._store = store
         self._watcher = Watcher(ttl_s=ttl_s)
         self._partitioned_on = timezone.now().date()  # the bank has done it at its start
+        self._trials_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -90,6 +93,7 @@ class Sweeper:
                 try:
                     self.sweep()
                     self._make_partitions()
+                    self._end_trials()
                 except Error:
                     self._watcher.forget()
                     connection.close()
@@ -106,6 +110,15 @@ class Sweeper:
         if today != self._partitioned_on:
             self._partitioned_on = today  # tried once: rows of a missing day have the DEFAULT one
             charges.ensure_partitions(days=7, today=today)
+
+    def _end_trials(self) -> None:
+        """Look now and then, in each worker: whoever comes second finds nothing.
+
+        Raises: django.db.Error.
+        """
+        if boottime() - self._trials_at >= TRIALS_EVERY_S:
+            self._trials_at = boottime()
+            trials.end_due(now=timezone.now())
 
     def _pause_s(self) -> float:
         # Jittered, so that workers of one start do not all sweep the same lease.

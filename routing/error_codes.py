@@ -38,6 +38,7 @@ class Code(enum.StrEnum):
     INSUFFICIENT_CREDIT = "insufficient_credit"
     IN_FLIGHT = "in_flight"
     KEY_LIMIT = "key_limit_reached"
+    TRIAL_MODEL = "trial_model"
     COST_CAP = "cost_cap_reached"
     WALLET_FROZEN = "wallet_frozen"
     # What is asked for is not there, or not like this
@@ -153,7 +154,7 @@ _ROWS: Mapping[Row, tuple[Code, ...]] = {
     _like(_PAY, 402, "payment_required", openai_code="insufficient_quota"): (
         Code.INSUFFICIENT_CREDIT,
     ),
-    _PAY: (Code.IN_FLIGHT, Code.KEY_LIMIT, Code.COST_CAP),
+    _PAY: (Code.IN_FLIGHT, Code.KEY_LIMIT, Code.TRIAL_MODEL, Code.COST_CAP),
     _MISSING: (Code.MODEL_NOT_FOUND, Code.NOT_FOUND),
     _like(_INVALID, 405, "invalid_request"): (Code.METHOD_NOT_ALLOWED,),
     Row(408, "invalid_request_error", "timeout_error", "DEADLINE_EXCEEDED", "timeout"): (

@@ -138,6 +138,8 @@ def _excluded(endpoint: Endpoint, *, caller: Caller, at: dt.datetime) -> Exclusi
         reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
     elif not planner.is_priced(endpoint, at):
         reason, message = Code.UNPRICED, "It has no price yet."
+    elif not planner.is_affordable(caller, endpoint, at):
+        reason, message = Code.TRIAL_MODEL, "Trial money does not buy it: it is too dear."
     else:
         spoken = endpoint.channel.family.value
         reason, message = Code.WRONG_PROTOCOL, f"It speaks {spoken}, which has no such operation."

@@ -3,8 +3,11 @@
 import datetime as dt
 from collections.abc import Callable, Iterable
 
+from django.conf import settings
+
 from accounts.keys import Caller
 from billing import rates
+from billing.money import display_usd
 from routing.catalogue import Endpoint, Model
 from routing.errors import Code, RelayError
 from routing.surfaces import Surface
@@ -35,7 +38,7 @@ def plan(
     )
     if not able:
         raise wrong_protocol(model, open_to_caller)
-    priced = _priced(model, able, at)
+    priced = _priced(model, able, caller, at)
     if is_healthy is None or len(priced) == 1:
         return tuple(priced)
     return tuple(sorted(priced, key=lambda e: not is_healthy(e)))
@@ -48,7 +51,7 @@ def reachable(
 
     Raises: RelayError that names why nothing is left.
     """
-    return tuple(_priced(model, _open(model, caller), at))
+    return tuple(_priced(model, _open(model, caller), caller, at))
 
 
 def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -> bool:
@@ -61,7 +64,11 @@ def on_offer(
 ) -> tuple[Endpoint, ...]:
     """Return the endpoints that a caller's account could use, whatever its key allows; or none."""
     moment = at or dt.datetime.now(dt.UTC)
-    return tuple(e for e in model.endpoints if is_open_to(caller, e) and is_priced(e, moment))
+    return tuple(
+        e
+        for e in model.endpoints
+        if is_open_to(caller, e) and is_priced(e, moment) and is_affordable(caller, e, moment)
+    )
 
 
 def is_on_offer(endpoint: Endpoint, *, at: dt.datetime) -> bool:
@@ -83,7 +90,9 @@ def _open(model: Model, caller: Caller) -> list[Endpoint]:
     return found
 
 
-def _priced(model: Model, endpoints: list[Endpoint], at: dt.datetime | None) -> list[Endpoint]:
+def _priced(
+    model: Model, endpoints: list[Endpoint], caller: Caller, at: dt.datetime | None
+) -> list[Endpoint]:
     moment = at or dt.datetime.now(dt.UTC)
     priced = [e for e in endpoints if is_priced(e, moment)]
     if not priced:
@@ -92,6 +101,10 @@ def _priced(model: Model, endpoints: list[Endpoint], at: dt.datetime | None) -> 
             message=f"The model {model.slug} has no price yet, so it is not served.",
             param="model",
         )
+    if caller.is_trial:
+        priced = [e for e in priced if is_affordable(caller, e, moment)]
+        if not priced:
+            raise _too_dear(model)
     return priced
 
 
@@ -112,6 +125,27 @@ def is_priced(endpoint: Endpoint, at: dt.datetime) -> bool:
     except rates.NoCard:
         return False
     return True
+
+
+def is_affordable(caller: Caller, endpoint: Endpoint, at: dt.datetime) -> bool:
+    """Tell whether an endpoint that has a price is cheap enough for the caller's kind of money.
+
+    A trial's money buys tokens up to a price (TRIAL_PRICE_NUSD_PER_MTOK_MAX), and nothing else.
+    """
+    if not caller.is_trial:
+        return True
+    dearest = rates.card_for(endpoint.slug, at=at).dearest_nusd_per_mtok
+    return dearest is not None and dearest <= settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX
+
+
+def _too_dear(model: Model) -> RelayError:
+    most = display_usd(settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX)
+    return RelayError(
+        code=Code.TRIAL_MODEL,
+        message=f"Trial money buys models of up to {most} for a million tokens, not {model.slug}. "
+        f"Add money at {settings.PUBLIC_URL}/overview, or call a model that GET /v1/models lists.",
+        param="model",
+    )
 
 
 def _closed(model: Model, caller: Caller) -> RelayError:

@@ -51,6 +51,7 @@ class Profile:
 
 
 PROFILES = {
+    "demo-small": Profile(first_token_s=0.06, tokens_per_s=240),
     "demo-fast": Profile(first_token_s=0.08, tokens_per_s=160),
     "demo-steady": Profile(first_token_s=0.25, tokens_per_s=60),
     "demo-reasoner": Profile(first_token_s=0.4, tokens_per_s=90, reasons=True),

@@ -171,7 +171,10 @@ class New(Page):
         self.template_name = "key_created.html"
         return self.render_to_response(
             self.get_context_data(
-                key=key, text=text, origin=origin(request), model=first_call.model_for(self.account)
+                key=key,
+                text=text,
+                origin=origin(request),
+                model=first_call.model_for(self.account, now=timezone.now()),
             )
         )
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import ApiKey
-from bananarouter.pages import activity, attention, first_call, glance
-from bananarouter.pages.shell import Page, of, origin
+from bananarouter.pages import activity, attention, glance
+from bananarouter.pages.shell import Page, of
 from bananarouter.pages.usage import scope
 
 RECENT_ROWS = 8
@@ -27,7 +26,8 @@ class Overview(Page):
             self.account.pk, activity.Filters(key_ids=key_ids), rows_max=RECENT_ROWS
         )
         money = glance.money(self.account.pk, today=now.date(), key_ids=key_ids)
-        kwargs |= self._work(money, now=now, key_ids=key_ids) if rows else self._first_steps()
+        if rows:
+            kwargs |= self._work(money, now=now, key_ids=key_ids)
         return super().get_context_data(rows=rows, money=money, sees_all=key_ids is None, **kwargs)
 
     def _work(
@@ -43,10 +43,3 @@ class Overview(Page):
         # Latency is summed for the whole account.
         speed = glance.speed(self.account.pk, today=today) if key_ids is None else None
         return {"work": work, "speed": speed, "notes": notes}
-
-    def _first_steps(self) -> dict[str, Any]:
-        return {
-            "origin": origin(self.request),
-            "has_key": ApiKey.objects.filter(account=self.account, disabled_at=None).exists(),
-            "model": first_call.model_for(self.account),
-        }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -15,7 +16,8 @@ from django.views.generic import TemplateView
 
 from accounts import roles
 from accounts.models import Account, Membership, User
-from billing import queries
+from billing import models as billing
+from billing import queries, trials
 
 SESSION_KEY = "account_id"
 
@@ -73,6 +75,17 @@ class Shell:
     def balance(self) -> queries.Balance | None:
         """The chosen account's balance."""
         return queries.balance(self.account.pk) if self.account else None
+
+    @cached_property
+    def trial(self) -> billing.Trial | None:
+        """The trial whose money is all that the chosen account has; None for most accounts."""
+        account = self.account
+        return trials.of(account.pk) if account and account.is_trial else None
+
+    @property
+    def trial_ceiling_nusd(self) -> int:
+        """The dearest price of a million tokens that trial money buys."""
+        return settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX
 
 
 def of(request: HttpRequest) -> Shell:

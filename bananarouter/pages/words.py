@@ -169,6 +169,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
         Code.IN_FLIGHT,
     ),
     _("The key has reached its money limit. Make a key with a higher one."): (Code.KEY_LIMIT,),
+    _("Trial money buys cheap models only. Add money, or choose a model within the trial."): (
+        Code.TRIAL_MODEL,
+    ),
     _("The cost limit that the request itself set was reached."): (Code.COST_CAP,),
     _("There is no such model or address here. Check its name."): (
         Code.MODEL_NOT_FOUND,

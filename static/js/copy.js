@@ -18,7 +18,13 @@ async function copy(button) {
   }, SHOWN_MS);
 }
 
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => copy(button));
+function show(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = false;
 }
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (button) copy(button);
+});
+show(document);
+document.addEventListener("htmx:load", (event) => show(event.target)); // what was swapped in

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import callers, changes, keys, keytext, owners
+from accounts import callers, changes, keys, keytext, owners, restrictions
 from accounts.models import Account, ApiKey, Change, ChangeSequence
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -180,6 +180,21 @@ def test_an_inactive_account_is_refused(account):
     _, text = mint(account)
     Account.objects.filter(pk=account.pk).update(is_active=False)
     assert refusal(verify, text) == "account_inactive"
+
+
+def test_a_trial_and_its_end_reach_the_cache(account):
+    _, text = mint(account)
+    assert not verify(text).is_trial
+    listener = changes.Listener()
+    keys.connect(listener)
+    for is_trial in (True, False):
+        assert restrictions.set_trial(account.pk, is_trial=is_trial)
+        assert not restrictions.set_trial(account.pk, is_trial=is_trial)  # nothing to tell
+        assert verify(text).is_trial is not is_trial  # still warm
+        told = Change.objects.latest("seq")
+        assert (told.topic, told.ref) == ("account", str(account.pk))
+        listener._subscribers.tell(Change.Topic.ACCOUNT, [told.ref])
+        assert verify(text).is_trial is is_trial
 
 
 def test_the_caller_carries_scope_and_limits(account):

@@ -120,8 +120,8 @@ def test_sign_up_make_a_key_and_revoke_it(options, visit):
     check()
     page.get_by_label("The code").fill(mailbox.latest_code("eve@example.com"))
     page.get_by_role("button", name="Confirm").click()
-    page.wait_for_url("**/overview")
-    expect(page.get_by_role("heading", name="Three steps to a first answer")).to_be_visible()
+    page.wait_for_url("**/welcome")
+    expect(page.get_by_role("heading", name="Your first call")).to_be_visible()
     check()
 
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Keys").click()

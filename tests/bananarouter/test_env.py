@@ -50,3 +50,12 @@ def test_flags_take_words_and_refuse_nonsense(monkeypatch):
     monkeypatch.setenv("SOME_FLAG", "perhaps")
     with pytest.raises(ImproperlyConfigured):
         env.flag("SOME_FLAG", default=True)
+
+
+def test_a_file_is_there_or_not_named(monkeypatch, tmp_path):
+    assert env.file("SOME_FILE_PATH") is None
+    monkeypatch.setenv("SOME_FILE_PATH", str(tmp_path / "list"))
+    with pytest.raises(ImproperlyConfigured):
+        env.file("SOME_FILE_PATH")
+    (tmp_path / "list").write_text("")
+    assert env.file("SOME_FILE_PATH") == tmp_path / "list"

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey
 from billing.models import Budget, Rate, RateCard
+from routing import catalogue
 from routing.models import Channel, Endpoint, Model
 from tests import factories
 
@@ -53,9 +54,11 @@ def demo_model():
     Rate.objects.create(
         card=card, unit_class="output", unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
-    return Endpoint.objects.create(
+    endpoint = Endpoint.objects.create(
         slug="demo:demo/banana", channel=channel, model=model, upstream_name="banana"
     )
+    catalogue.refresh()
+    return endpoint
 
 
 def text_of(response) -> str:
@@ -134,24 +137,15 @@ def test_home_shows_the_base_urls_of_this_host():
     assert "demo vendor" not in page
 
 
-def test_a_new_account_gets_three_steps_and_a_curl_line(demo_model, client_of):
-    person = factories.user("dora", is_demo=True)
-    factories.give(factories.account_of(person), 1_000_000_000)
-    page = text_of(client_of(person).get(reverse("overview")))
-    assert "Three steps to a first answer" in page
-    assert "curl http://testserver/v1/chat/completions" in page
-    assert "demo/banana" in page
-
-
-def test_the_steps_go_once_a_request_was_made(alice, account, client_of):
-    factories.request(account)
-    assert "Three steps" not in text_of(client_of(alice).get(reverse("overview")))
-
-
-def test_a_paying_account_is_not_offered_a_demo_model(alice, demo_model, client_of):
+def test_a_new_account_is_led_to_its_first_call(alice, client_of):
     page = text_of(client_of(alice).get(reverse("overview")))
-    assert "demo/banana" not in page
-    assert "No model can be reached" in page
+    assert "Make your first call" in page
+    assert f'href="{reverse("welcome")}"' in page
+
+
+def test_that_goes_once_a_request_was_made(alice, account, client_of):
+    factories.request(account)
+    assert "Make your first call" not in text_of(client_of(alice).get(reverse("overview")))
 
 
 def test_only_a_demo_account_carries_the_demo_label(alice, client_of):
@@ -286,14 +280,14 @@ def test_forms_need_their_csrf_token(alice, account):
 # Log-in, staff
 
 
-def test_signing_up_opens_an_account_and_the_overview():
+def test_signing_up_opens_an_account_and_the_way_to_a_first_call():
     client = Client()
     response = factories.sign_up(client, "eve")
     assert response["Location"] == reverse("account_email_verification_sent")
     assert client.get(reverse("overview")).status_code == 302
     response = factories.prove_address(client, "eve", follow=True)
-    assert response.redirect_chain[-1][0] == reverse("overview")
-    assert "Three steps to a first answer" in text_of(response)
+    assert response.redirect_chain[-1][0] == reverse("welcome")
+    assert "Your first call" in text_of(response)
 
 
 @pytest.mark.parametrize("login", ["alice", "alice@example.com"])

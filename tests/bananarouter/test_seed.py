@@ -29,7 +29,7 @@ def test_makes_an_account_with_money_a_key_and_channels_of_each_protocol():
         ("demo-only-messages", "anthropic-messages", True),
         ("demo-only-gemini", "gemini", True),
     }
-    assert Endpoint.objects.count() == 23
+    assert Endpoint.objects.count() == 26
     assert ledger.audit() == []
 
 
@@ -69,7 +69,7 @@ def test_every_demo_model_can_be_served():
     seed.seed(demo_port=8100)
     catalogue.refresh()
     models = catalogue.current().models
-    assert set(models) >= {"demo/fast", "demo/steady", "demo/reasoner", "demo/embed"}
+    assert set(models) >= {"demo/small", "demo/fast", "demo/steady", "demo/reasoner", "demo/embed"}
     assert set(models) >= set(seed.MEDIA_MODELS)
     assert len(models["demo/fast"].endpoints) == 3
 

@@ -236,3 +236,24 @@ def test_a_stated_zero_is_a_price():
 def test_every_measure_is_a_basis_of_service(measure):
     assert card(rate(measure, 5)).serves()
     assert not card(rate(UnitClass.OUTPUT, 5)).serves()
+
+
+def test_the_dearest_price_is_of_all_classes_tiers_and_steps():
+    tokens = [rate(UnitClass.INPUT, 5), rate(UnitClass.OUTPUT, 7)]
+    assert card(*tokens).dearest_nusd_per_mtok == 7
+    for more in (
+        rate(UnitClass.REASONING, 9),
+        rate(UnitClass.INPUT, 9, tier_from=200_000),
+        rate(UnitClass.OUTPUT, 9, service_tier="priority"),
+    ):
+        assert card(*tokens, more).dearest_nusd_per_mtok == 9
+    # A fee for a thing is no price of tokens.
+    assert card(*tokens, rate(UnitClass.WEB_SEARCH, 900)).dearest_nusd_per_mtok == 7
+    assert card(rate(UnitClass.INPUT, 0)).dearest_nusd_per_mtok == 0
+
+
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_what_is_sold_in_another_measure_has_no_dearest_price(measure):
+    assert card(rate(measure, 1)).dearest_nusd_per_mtok is None
+    assert card(rate(measure, 1), rate(UnitClass.INPUT, 1)).dearest_nusd_per_mtok is None
+    assert card().dearest_nusd_per_mtok is None

@@ -107,6 +107,14 @@ def test_a_demo_caller_is_told_that_nothing_is_open_to_it():
     assert found["endpoints"] == []
 
 
+def test_a_trial_is_told_what_its_money_does_not_buy(settings):
+    settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX = 2_000_000_000
+    install(channel("a", models=priced()))
+    found = told(caller(is_trial=True))
+    assert [e["reason"] for e in found["excluded"]] == ["trial_model"]
+    assert found["endpoints"] == []
+
+
 def test_a_model_that_the_key_may_not_use_is_refused():
     install(channel("a", models=priced()))
     with pytest.raises(RelayError) as caught:

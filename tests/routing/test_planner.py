@@ -154,3 +154,78 @@ def test_unhealthy_endpoints_come_last_and_are_still_tried():
     install(channel("a", priority=1), channel("b", priority=2), channel("c", priority=3))
     assert plan(is_healthy=lambda e: e.channel.name != "a") == ["b", "c", "a"]
     assert plan(is_healthy=lambda _e: False) == ["a", "b", "c"]
+
+
+# Trial money: cheap models only (the ceiling is for the price with markup)
+
+
+TRIAL = caller(is_trial=True)
+
+
+@pytest.fixture
+def ceiling(settings):
+    settings.MARKUP_PPM = 0
+    settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX = 2_000_000_000
+
+
+def sold(name, **prices):
+    return channel(name, models=[{"name": name, "prices": prices}])
+
+
+def test_trial_money_buys_what_is_cheap_in_every_class(ceiling):
+    install(
+        sold("cheap", input="1", output="2"),
+        sold("talker", input="1", output="2.000000001"),
+        sold("reader", input="2.1", output="2"),
+        sold("thinker", input="1", output="2", reasoning="9"),
+    )
+    assert plan("cheap", who=TRIAL) == ["cheap"]
+    for name in ("talker", "reader", "thinker"):
+        assert plan(name) == [name]
+        error = refusal(name, who=TRIAL)
+        assert (error.code, error.status, error.param) == (Code.TRIAL_MODEL, 402, "model")
+        assert f"openai/{name}" in error.message
+        assert "$2.00" in error.message
+        assert "/overview" in error.message
+
+
+@pytest.mark.parametrize("prices", [
+    {"image": "0.001"}, {"characters": "0.001"}, {"audio_duration": "0.001"},
+    {"search_unit": "0.001"}, {"input": "0.1", "output": "0.1", "audio_duration": "0.001"},
+])  # fmt: skip
+def test_trial_money_buys_tokens_only(prices, ceiling):
+    install(sold("m", **prices))
+    assert refusal(who=TRIAL).code is Code.TRIAL_MODEL
+
+
+def test_a_dear_endpoint_of_a_cheap_model_is_passed_over_by_trial_money(ceiling):
+    install(
+        channel("dear", priority=1, models=[{"name": "m", "prices": {**PRICES, "output": "20"}}]),
+        channel("cheap", priority=2, models=[{"name": "m", "prices": PRICES}]),
+    )
+    assert plan() == ["dear", "cheap"]
+    assert plan(who=TRIAL) == ["cheap"]
+    model = catalogue.current().resolve("m")
+    assert [e.channel.name for e in planner.on_offer(model, caller=TRIAL)] == ["cheap"]
+    assert [e.channel.name for e in planner.reachable(model, caller=TRIAL)] == ["cheap"]
+
+
+def test_lists_show_trial_callers_what_they_can_call(ceiling):
+    install(sold("cheap", input="1", output="2"), sold("dear", input="1", output="3"))
+    dear, cheap = (catalogue.current().resolve(name) for name in ("dear", "cheap"))
+    assert planner.is_visible(cheap, caller=TRIAL)
+    assert not planner.is_visible(dear, caller=TRIAL)
+    assert planner.is_visible(dear, caller=caller())
+
+
+def test_a_trial_follows_the_price_in_force(ceiling):
+    install(sold("m", input="1", output="3"))
+    assert refusal(who=TRIAL).code is Code.TRIAL_MODEL
+    install(sold("m", input="1", output="2"))
+    assert plan(who=TRIAL) == ["m"]
+
+
+def test_a_trial_opens_nothing_that_the_key_forbids(ceiling):
+    install(sold("m", input="1", output="9"))
+    who = caller(is_trial=True, allowed_models=("acme/*",))
+    assert refusal(who=who).code is Code.MODEL_NOT_ALLOWED

@@ -21,15 +21,12 @@ class Playground(Page):
     needs = roles.may_make_keys
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        now = timezone.now()
         return super().get_context_data(
-            models=self._models(),
-            model=first_call.model_for(self.account),
+            models=first_call.chat_models(self.account, now=now)[:MODELS_MAX],
+            model=first_call.model_for(self.account, now=now),
             **kwargs,
         )
-
-    def _models(self) -> list[str]:
-        slugs = first_call.chat_endpoints(self.account).values_list("model__slug", flat=True)
-        return list(slugs.order_by("model__slug").distinct()[:MODELS_MAX])
 
 
 class Key(Private):

@@ -11,6 +11,7 @@ from accounts import keys, session_keys
 from accounts.models import ApiKey, Membership
 from billing.models import Rate, RateCard
 from billing.usage import UnitClass
+from routing import catalogue
 from routing.models import Channel, Endpoint, Model
 from tests import factories
 
@@ -47,6 +48,7 @@ def offer(slug, *, is_demo=False, paid_for=UnitClass.OUTPUT):
     Rate.objects.create(
         card=card, unit_class=paid_for, unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
+    catalogue.refresh()
 
 
 def test_offers_models_that_write_text_and_can_be_reached(client, django_assert_max_num_queries):
@@ -61,6 +63,7 @@ def test_offers_models_that_write_text_and_can_be_reached(client, django_assert_
 
 
 def test_without_a_model_says_so(client):
+    catalogue.refresh()
     page = client.get(reverse("playground")).content.decode()
     assert "No model can be reached" in page
     assert "main.js" not in page
