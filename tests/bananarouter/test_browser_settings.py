@@ -19,8 +19,7 @@ pytestmark = [browsers.needs_chromium, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def site(live_server):
-    alice = factories.user("alice", password=factories.PASSWORD)
-    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    factories.user("alice", password=factories.PASSWORD)
     return live_server
 
 
