@@ -56,7 +56,9 @@ def place_of(person, account) -> Membership:
 
 
 def verified(person):
-    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    EmailAddress.objects.update_or_create(
+        user=person, email=person.email, defaults={"verified": True, "primary": True}
+    )
     return person
 
 
@@ -415,8 +417,9 @@ def test_somebody_else_learns_nothing_and_joins_nothing(link, acme):
 
 
 def test_an_unproven_address_is_to_be_verified_first(link, acme):
-    client = Client()
-    client.force_login(factories.user("eve"))
+    client, eve = Client(), factories.user("eve")
+    EmailAddress.objects.filter(user=eve).update(verified=False)
+    client.force_login(eve)
     for response in (client.get(link), client.post(link)):
         page = text_of(response)
         assert "Verify your address first" in page

@@ -94,8 +94,8 @@ def test_names_and_language_are_saved(alice, client):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"username": "bob"}, "already exists"),
-        ({"username": "BOB"}, "already exists"),
+        ({"username": "bob"}, "id_username_error"),
+        ({"username": "BOB"}, "id_username_error"),
         ({"username": "bob@example.com"}, "contains no @"),
         ({"username": ""}, "This field is required"),
         ({"username": "a b"}, "valid username"),
