@@ -37,17 +37,22 @@ def livez(_request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Answer 200 when a paid request would be admitted, else 503 and which part refuses."""
-    parts = {
+    found = parts()
+    is_ready = all(found.values())
+    return JsonResponse(
+        {"ready": is_ready, **found},
+        status=200 if is_ready else 503,
+        headers={} if is_ready else {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def parts() -> dict[str, bool]:
+    """Return what a paid request needs, and whether each part of it works now."""
+    return {
         "serving": not _Drain.is_draining,
         "database": _database_answers(),
         "money": bank.is_open(),
     }
-    is_ready = all(parts.values())
-    return JsonResponse(
-        {"ready": is_ready, **parts},
-        status=200 if is_ready else 503,
-        headers={} if is_ready else {"Retry-After": str(RETRY_AFTER_S)},
-    )
 
 
 def _database_answers() -> bool:

@@ -60,6 +60,18 @@ def card_for(endpoint_slug: str, *, at: dt.datetime) -> RateCard:
     raise NoCard(endpoint_slug)
 
 
+def next_change(*, after: dt.datetime) -> dt.datetime | None:
+    """Return when the next card in memory comes into force; None while none is announced."""
+    # Latest first: what is announced stands before the card in force, and is rarely there.
+    coming = (
+        valid_from
+        for dated in _book.values()
+        for valid_from, _ in dated
+        if dated[0][0] > after and valid_from > after
+    )
+    return min(coming, default=None)
+
+
 def load() -> None:
     """Read all cards into memory; readers see the old book or the new one, never a mix."""
     global _book, _cards  # noqa: PLW0603 - the one swap of an immutable book

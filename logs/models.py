@@ -120,3 +120,26 @@ class LatencyHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.hour:%Y-%m-%d %H} #{self.step}"
+
+
+class ServiceHour(models.Model):
+    """How an endpoint served everybody over an hour of UTC: sums that name no account."""
+
+    hour = models.DateTimeField()
+    endpoint = models.CharField(max_length=250)
+    vendor = models.CharField(max_length=40)
+    requests = models.BigIntegerField(default=0)
+    failures = models.BigIntegerField(default=0)  # the vendor's, not the caller's
+    # How many accounts asked: what may be published depends on it.
+    accounts = models.IntegerField(default=0)
+    # How many first bytes came within which step: counts in the order of logs.service_hours.STEPS.
+    first_bytes = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["hour"], name="service_hour_by_hour")]
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "hour"], name="service_hour_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.hour:%Y-%m-%d %H}"

@@ -6,7 +6,7 @@ import logging
 from django.db import DatabaseError, connection, transaction
 
 from accounts.timeids import DAY, bound, partition_sql
-from logs import retention
+from logs import retention, service_hours
 from logs.models import RequestLog
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _make(table: str, day: dt.date) -> None:
 
 
 class Upkeep:
-    """Makes partitions and forgets old rows each hour; for a loop that calls it often."""
+    """Makes partitions, sums and forgets each hour; for a loop that calls it often."""
 
     def __init__(self) -> None:
         self._due = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -80,6 +80,7 @@ class Upkeep:
         try:
             made = ensure(today=now.date())
             forgotten = retention.forget(today=now.date())
+            summed = service_hours.close_hours(now=now)
         except DatabaseError as error:
             self._due = now + _AGAIN
             logger.warning("log partitions not made", extra={"error": type(error).__name__})
@@ -90,5 +91,6 @@ class Upkeep:
             logger.info("log partitions made", extra={"partitions": made})
         if forgotten:
             logger.info("request logs forgotten", extra={"partitions_or_rows": forgotten})
+        if forgotten or summed == service_hours.HOURS_PER_RUN_MAX:
             # A long backlog goes in steps, so that rows being written never wait for it.
             self._due = now + _AGAIN

@@ -102,6 +102,8 @@ class Vendor:
     retention: str
     reviewed_on: dt.date
     families: Mapping[Family, Speech]
+    # The longest that what is sent and answered is kept; 0: not at all, None: not stated.
+    retention_days_max: int | None = None
     quirks: Quirks = field(default_factory=Quirks)
     on_disconnect: str = "stop"
     sells_to: tuple[str, ...] = ()  # ISO countries; empty: unknown
@@ -222,6 +224,7 @@ class _Reader:
             terms_url=self.page(data, "terms_url"),
             trains=self.word(data, "trains", TRAINS),
             retention=self.text(data, "retention"),
+            retention_days_max=self.days(data, "retention_days_max"),
             reviewed_on=self.day(data, "reviewed_on"),
             families=self.families(),
             quirks=self.quirks(),
@@ -296,6 +299,14 @@ class _Reader:
 
     def day(self, table: dict[str, Any], key: str) -> dt.date:
         value: dt.date = self.take(table, key, dt.date)
+        return value
+
+    def days(self, table: dict[str, Any], key: str) -> int | None:
+        if key not in table:
+            return None
+        value: int = self.take(table, key, int)
+        if value < 0:
+            raise self.bad(key, "must not be negative")
         return value
 
     def countries(self, table: dict[str, Any], key: str) -> tuple[str, ...]:

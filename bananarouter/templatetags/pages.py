@@ -14,6 +14,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from bananarouter.pages import words
+from bananarouter.pages.catalogue import words as catalogue_words
 from billing.money import decimal_usd, display_usd
 from logs.models import RequestLog
 
@@ -142,6 +143,41 @@ def state_name(state: str) -> words.Words:
 def outcome_name(outcome: str) -> words.Words:
     """Name the outcome of an attempt."""
     return words.OUTCOMES.get(outcome, outcome)
+
+
+@register.filter
+def unit_name(unit: str) -> words.Words:
+    """Name the unit of a price."""
+    return catalogue_words.UNITS.get(unit, unit)  # type: ignore[call-overload, no-any-return]
+
+
+@register.filter
+def modality_name(modality: str) -> words.Words:
+    """Name what goes in or comes out of a model."""
+    return catalogue_words.MODALITIES.get(modality, modality)
+
+
+@register.filter
+def training_name(trains: str) -> words.Words:
+    """Say what a vendor does with what it is sent."""
+    return catalogue_words.TRAINING.get(trains, trains)
+
+
+@register.filter
+def place_name(jurisdiction: str) -> words.Words:
+    """Name a jurisdiction; its code where there is no word for it."""
+    return catalogue_words.PLACES.get(jurisdiction, jurisdiction)
+
+
+@register.filter
+def short_count(count: int | None) -> str:
+    """Write a number of tokens as it is spoken of: `128K`, `1M`, `1.05M`."""
+    if count is None:
+        return ""
+    for size, sign in ((1_000_000, "M"), (1_000, "K")):
+        if count >= size:
+            return f"{count / size:.2f}".rstrip("0").rstrip(".") + sign
+    return str(count)
 
 
 @register.filter
