@@ -1,7 +1,7 @@
 """Routing: the wire; vendors, channels, models and the proxy API."""
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 
 
 class RoutingConfig(AppConfig):
@@ -16,3 +16,4 @@ class RoutingConfig(AppConfig):
 
         for check in checks.ALL:
             register(check)
+        register(checks.policies_are_known, Tags.database)

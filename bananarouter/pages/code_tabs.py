@@ -115,7 +115,10 @@ class _Call:
 _CALLS = {
     "text": _Call(
         path="/v1/chat/completions",
-        body='{{"model": "{model}", "messages": [{{"role": "user", "content": "{prompt}"}}]}}',
+        body="""{{
+    "model": "{model}",
+    "messages": [{{"role": "user", "content": "{prompt}"}}]
+  }}""",
         python="""\
 answer = client.chat.completions.create(
     model="{model}",
@@ -165,7 +168,11 @@ print(answer.text)""",
     ),
     "rerank": _Call(
         path="/v1/rerank",
-        body='{{"model": "{model}", "query": "fruit", "documents": ["banana", "brick"]}}',
+        body="""{{
+    "model": "{model}",
+    "query": "fruit",
+    "documents": ["banana", "brick"]
+  }}""",
     ),
 }
 KINDS = tuple(_CALLS)
@@ -195,11 +202,11 @@ def call_tabs(*, model: str, kind: str, origin: str) -> Sequence[Tab]:
     tabs = [Tab(id="curl", title="curl", text=_curl(call, place))]
     if call.python:
         text = filled(_OPENAI + call.python)
-        tabs.append(Tab(id="python-openai", title="Python: openai", text=text))
+        tabs.append(Tab(id="python-openai", title="openai", text=text))
     if kind == "text":
         tabs += [
-            Tab(id="python-anthropic", title="Python: anthropic", text=filled(_ANTHROPIC)),
-            Tab(id="python-genai", title="Python: google-genai", text=filled(_GOOGLE)),
+            Tab(id="python-anthropic", title="anthropic", text=filled(_ANTHROPIC)),
+            Tab(id="python-genai", title="google-genai", text=filled(_GOOGLE)),
         ]
     if call.javascript:
         text = filled(_JAVASCRIPT + call.javascript)

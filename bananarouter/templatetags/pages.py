@@ -152,6 +152,12 @@ def unit_name(unit: str) -> words.Words:
 
 
 @register.filter
+def tier_name(service_tier: str) -> words.Words:
+    """Name a service tier."""
+    return catalogue_words.TIERS.get(service_tier, service_tier)
+
+
+@register.filter
 def modality_name(modality: str) -> words.Words:
     """Name what goes in or comes out of a model."""
     return catalogue_words.MODALITIES.get(modality, modality)
@@ -171,12 +177,12 @@ def place_name(jurisdiction: str) -> words.Words:
 
 @register.filter
 def short_count(count: int | None) -> str:
-    """Write a number of tokens as it is spoken of: `128K`, `1M`, `1.05M`."""
+    """Write a number of tokens as it is spoken of: `65.5K`, `128K`, `1.05M`."""
     if count is None:
         return ""
-    for size, sign in ((1_000_000, "M"), (1_000, "K")):
+    for size, decimals, sign in ((1_000_000, 2, "M"), (1_000, 1, "K")):
         if count >= size:
-            return f"{count / size:.2f}".rstrip("0").rstrip(".") + sign
+            return f"{count / size:.{decimals}f}".rstrip("0").rstrip(".") + sign
     return str(count)
 
 

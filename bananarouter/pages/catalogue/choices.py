@@ -20,7 +20,7 @@ PRICE_USD_MAX = 1_000_000
 PAGE_MAX = 1_000
 # What a select offers; the URL takes any other number, too.
 PRICES_USD = ("0.1", "0.5", "1", "3", "10")
-CONTEXTS = (8_000, 32_000, 128_000, 200_000, 1_000_000)
+CONTEXTS = ("8000", "32000", "128000", "200000", "1000000")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,40}").fullmatch
 _COUNT = re.compile(r"[0-9]{1,12}").fullmatch
 
@@ -98,6 +98,16 @@ class Choices:
         }  # fmt: skip
         return urlencode({name: value for name, value in told.items() if value})
 
+    @property
+    def prices(self) -> Sequence[str]:
+        """What the select of prices offers: what the URL asks for, too."""
+        return _with(PRICES_USD, self.price)
+
+    @property
+    def contexts(self) -> Sequence[str]:
+        """What the select of context lengths offers."""
+        return _with(CONTEXTS, self.context)
+
     def apply(self, offers: Sequence[Offer]) -> list[Offer]:
         """Return those that pass, in the order asked for."""
         tests = self._tests()
@@ -134,6 +144,10 @@ class Choices:
             days = 30 if self.data == "30-days" else 0
             tests.append(lambda o: o.retention_days is not None and o.retention_days <= days)
         return tests
+
+
+def _with(usual: Sequence[str], chosen: str) -> Sequence[str]:
+    return usual if not chosen or chosen in usual else (chosen, *usual)
 
 
 def _matching(query: QueryDict, name: str, test: Callable[[str], object]) -> str:

@@ -2,7 +2,9 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from django.utils.safestring import SafeString
 
 from billing import rates
 from billing.pricing import STANDARD, RateCard
@@ -81,6 +83,11 @@ class Offer:
         return self.sheet.model.author
 
     @property
+    def has_own_name(self) -> bool:
+        """Whether its name says more than the end of its canonical name."""
+        return self.name != self.slug.partition("/")[2]
+
+    @property
     def created(self) -> int:
         """Since when it is listed here, Unix time."""
         return self.sheet.model.created
@@ -96,6 +103,8 @@ class Shelf:
     jurisdictions: Sequence[str]
     inputs: Sequence[str]
     outputs: Sequence[str]
+    # What was drawn of an offer, by slug and language: a row says the same until the shelf goes.
+    drawn: dict[tuple[str, str], SafeString] = field(default_factory=dict, repr=False)
 
     @property
     def real(self) -> Sequence[Offer]:

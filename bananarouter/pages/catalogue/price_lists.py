@@ -1,13 +1,13 @@
 """A model's prices as a page lists them: each class in each tier, what is alike said once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bananarouter.pages.catalogue import words
 from bananarouter.pages.catalogue.offers import Offer
 from bananarouter.pages.words import Words
 from billing.pricing import STANDARD, Rate, RateCard
-from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, UnitClass
+from billing.usage import INPUT_CLASSES, OUTPUT_CLASSES, Unit, UnitClass
 from routing.vendor_files import Vendor
 
 # In the order of a bill.
@@ -16,30 +16,20 @@ _ORDER = {unit_class: n for n, unit_class in enumerate(UnitClass)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One price: a class, above a number of prompt tokens, in a unit."""
+    """One class in one unit, above a number of prompt tokens: its price in each service tier."""
 
     name: Words
-    nusd: int
-    unit: Words
+    unit: Unit
     above_tokens: int
+    nusd: Sequence[int | None]  # in the order of the list's tiers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
-    """Classes that cost what another one does."""
+    """Classes that cost what another one does, in every tier."""
 
     names: Sequence[Words]
     like: Words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
-    """All prices of one service tier."""
-
-    name: Words
-    is_standard: bool
-    rows: Sequence[Row]
-    alike: Sequence[Alike]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +37,9 @@ class PriceList:
     """What one or several vendors ask, and which; one model may have several."""
 
     vendors: Sequence[Vendor]
-    tiers: Sequence[Tier]
+    tiers: Sequence[str]
+    rows: Sequence[Row]
+    alike: Sequence[Alike]
 
 
 def of(offer: Offer) -> Sequence[PriceList]:
@@ -60,47 +52,63 @@ def of(offer: Offer) -> Sequence[PriceList]:
             alike.append((card, [vendor]))
         elif vendor not in own:
             own.append(vendor)
-    return [PriceList(vendors=vendors, tiers=_tiers(card)) for card, vendors in alike]
+    return [_list(card, vendors) for card, vendors in alike]
 
 
-def _tiers(card: RateCard) -> Sequence[Tier]:
-    names = {tier for _, tier in card.rates}
-    ordered = sorted(names, key=lambda name: (name != STANDARD, name))
-    return [_tier(card, name) for name in ordered]
+_Rates = Mapping[str, tuple[Rate, ...]]  # of one class, by service tier
 
 
-def _tier(card: RateCard, service_tier: str) -> Tier:
-    rates = {c: own for (c, tier), own in card.rates.items() if tier == service_tier}
-    rows, alike = [], []
-    for base, classes in (
-        (UnitClass.INPUT, INPUT_CLASSES),
-        (UnitClass.OUTPUT, OUTPUT_CLASSES),
-    ):
-        same = [c for c in sorted(classes & rates.keys(), key=_ORDER.__getitem__)
-                if c is not base and _prices(rates[c]) == _prices(rates.get(base, ()))]  # fmt: skip
-        if same:
-            names = [words.CLASSES[c] for c in same]
-            alike.append(Alike(names=names, like=words.CLASSES[base]))
-            for unit_class in same:
-                del rates[unit_class]
-    for unit_class in sorted(rates, key=_ORDER.__getitem__):
-        rows += [_row(rate) for rate in reversed(rates[unit_class])]
-    return Tier(
-        name=words.TIERS.get(service_tier, service_tier),
-        is_standard=service_tier == STANDARD,
-        rows=rows,
+def _list(card: RateCard, vendors: Sequence[Vendor]) -> PriceList:
+    tiers = sorted({tier for _, tier in card.rates}, key=lambda name: (name != STANDARD, name))
+    by_class: dict[UnitClass, _Rates] = {
+        unit_class: {t: card.rates[unit_class, t] for t in tiers if (unit_class, t) in card.rates}
+        for unit_class in sorted({c for c, _ in card.rates}, key=_ORDER.__getitem__)
+    }
+    alike = [
+        *_alike(by_class, UnitClass.INPUT, INPUT_CLASSES),
+        *_alike(by_class, UnitClass.OUTPUT, OUTPUT_CLASSES),
+    ]
+    return PriceList(
+        vendors=vendors,
+        tiers=tiers,
+        rows=[row for c, rates in by_class.items() for row in _rows(c, rates, tiers)],
         alike=alike,
     )
 
 
-def _prices(rates: Sequence[Rate]) -> list[tuple[int, int, str]]:
-    return [(rate.tier_from, rate.nusd_per_unit, rate.unit) for rate in rates]
+def _alike(
+    by_class: dict[UnitClass, _Rates], base: UnitClass, classes: frozenset[UnitClass]
+) -> Sequence[Alike]:
+    """Take the classes out that cost what their base does."""
+    wanted = _prices(by_class.get(base, {}))
+    same = [c for c in by_class if c in classes - {base} and _prices(by_class[c]) == wanted]
+    for unit_class in same:
+        del by_class[unit_class]
+    if not same:
+        return ()
+    return (Alike(names=[words.CLASSES[c] for c in same], like=words.CLASSES[base]),)
 
 
-def _row(rate: Rate) -> Row:
-    return Row(
-        name=words.CLASSES[rate.unit_class],
-        nusd=rate.nusd_per_unit,
-        unit=words.UNITS[rate.unit],
-        above_tokens=rate.tier_from,
-    )
+def _prices(rates: _Rates) -> Mapping[str, Sequence[tuple[str, int, int]]]:
+    return {
+        tier: [(rate.unit, rate.tier_from, rate.nusd_per_unit) for rate in own]
+        for tier, own in rates.items()
+    }
+
+
+def _rows(unit_class: UnitClass, rates: _Rates, tiers: Sequence[str]) -> Sequence[Row]:
+    steps = sorted({(rate.tier_from, rate.unit) for own in rates.values() for rate in own})
+    found = {
+        (tier, rate.tier_from, rate.unit): rate.nusd_per_unit
+        for tier, own in rates.items()
+        for rate in own
+    }
+    return [
+        Row(
+            name=words.CLASSES[unit_class],
+            unit=unit,
+            above_tokens=above,
+            nusd=[found.get((tier, above, unit)) for tier in tiers],
+        )
+        for above, unit in steps
+    ]

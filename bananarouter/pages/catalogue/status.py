@@ -21,7 +21,7 @@ from routing.vendor_files import Vendor
 PARTS: dict[str, Words] = {
     "serving": _("Taking requests"),
     "database": _("Database"),
-    "money": _("Balances can be charged"),
+    "money": _("Charging balances"),
 }
 # Pages that need a log-in, and those that only lead there.
 ROBOTS = """\

@@ -5,15 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.views.generic import TemplateView
 
+from bananarouter.openapi.examples import KEY_VARIABLE
 from bananarouter.pages import code_tabs
 from bananarouter.pages.catalogue import choices, offers, price_lists, standing
 from bananarouter.pages.catalogue.choices import Choices
-from bananarouter.pages.catalogue.offers import Offer
+from bananarouter.pages.catalogue.offers import Offer, Shelf
 from bananarouter.pages.shell import of, origin
 from routing.surfaces import WIRES
 
@@ -71,7 +75,7 @@ class Models(Public):
         return super().get_context_data(
             chosen=chosen,
             shelf=shelf,
-            rows=found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS],
+            rows=[_row(shelf, o) for o in found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]],
             count=len(found),
             page=page,
             pages=pages,
@@ -81,6 +85,15 @@ class Models(Public):
             options=choices,
             **kwargs,
         )
+
+
+def _row(shelf: Shelf, offer: Offer) -> SafeString:
+    """Draw a row, once in each language: a hundred of them are most of the page's work."""
+    key = offer.slug, get_language() or ""
+    row = shelf.drawn.get(key)
+    if row is None:
+        row = shelf.drawn[key] = render_to_string("catalogue/row.html", {"offer": offer})
+    return row
 
 
 class Compare(Public):
@@ -135,6 +148,9 @@ class Model(Public):
             parameters=offer.sheet.parameters,
             tabs=code_tabs.call_tabs(model=offer.slug, kind=kind, origin=place) if kind else (),
             protocols=_protocols(offer),
+            key_variable=KEY_VARIABLE,
+            requests_min=standing.REQUESTS_MIN,
+            accounts_min=standing.ACCOUNTS_MIN,
             **kwargs,
         )
 

@@ -37,6 +37,7 @@ UNITS: Mapping[Unit, Words] = {
 TIERS: Mapping[str, Words] = {
     "standard": _("Standard"),
     "batch": _("Batch"),
+    "fast": _("Fast"),
     "flex": _("Flex"),
     "priority": _("Priority"),
 }
