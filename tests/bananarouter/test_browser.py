@@ -33,6 +33,7 @@ def site(live_server):
         ),
     ]  # fmt: skip
     live_server.paths = ["/overview", "/keys", "/keys/new", "/requests", "/accounts/2fa/"]
+    live_server.paths += ["/models", "/models/compare", "/status"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -217,7 +218,7 @@ def test_the_theme_follows_the_system(visit):
 def test_the_reference_is_read_with_and_without_javascript(has_script, visit):
     page = visit(viewport=PHONE, java_script_enabled=has_script)
     page.goto("/")
-    page.get_by_role("link", name="Read the API reference").click()
+    page.locator("footer").get_by_role("link", name="API reference").click()
     page.get_by_role("link", name="/v1/messages", exact=False).first.click()
     operation = page.locator("#createMessage")
     expect(operation.get_by_role("heading", name="Message", exact=True)).to_be_visible()

@@ -134,10 +134,6 @@ def test_home_shows_the_base_urls_of_this_host():
     assert "demo vendor" not in page
 
 
-def test_home_labels_the_demo(demo_model):
-    assert "demo vendor" in text_of(Client().get("/"))
-
-
 def test_overview_shows_the_balance_and_todays_sums(alice, account, client_of):
     factories.give(account, 12_400_000_000)
     now = timezone.now()

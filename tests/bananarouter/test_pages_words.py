@@ -217,8 +217,13 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
     assert inline(re.sub(r"\{[%#{].*?[%#}]\}", "", path.read_text(), flags=re.DOTALL)) == []
 
 
-PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
-MEMBERS_PAGES = ["playground", "overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
+PAGES = [
+    "home", "models", "models_compare", "status", "api_docs", "account_login", "account_signup",
+    "account_reset_password",
+]  # fmt: skip
+MEMBERS_PAGES = [
+    "playground", "overview", "keys", "key_new", "requests", "account_email", "mfa_index",
+]  # fmt: skip
 
 
 @pytest.mark.django_db
