@@ -8,15 +8,19 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts import keys
 from accounts.models import Account, ApiKey, Membership, User
+from routing import catalogue, channel_import, import_file
 from tests import factories
 
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
-    "home", "api_docs", "api_protocol", "openapi", "livez", "readyz", "metrics",
+    "home", "models", "models_compare", "model", "status", "robots",
+    "api_docs", "api_protocol", "openapi", "livez", "readyz", "metrics",
     "set_language", "staff_login",
 }  # fmt: skip
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
+
+MODEL = "acme/one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,12 @@ class Scene:
 
     def values(self) -> dict[str, object]:
         """An existing object of alice's for each name of an argument in the URLconf."""
-        return {"key_id": self.key.pk, "request_id": self.request_id, "tag": "openai"}
+        return {
+            "key_id": self.key.pk,
+            "request_id": self.request_id,
+            "tag": "openai",
+            "model_slug": MODEL,
+        }
 
     def url(self, route: Route) -> str:
         known = self.values()
@@ -81,8 +90,23 @@ class Scene:
         return reverse(route.name, kwargs={name: known[name] for name in route.arguments})
 
 
+def offer_a_model() -> None:
+    """Put MODEL on offer in this process."""
+    offered = {"name": MODEL, "prices": {"input": "2", "output": "8"}}
+    channel_import.install(
+        import_file.read({
+            "channels": [{
+                "name": "acme", "vendor": "openai", "protocol": "openai-chat",
+                "base_url": "https://acme.example/v1", "api_key": "sk-x", "models": [offered],
+            }],
+        })
+    )  # fmt: skip
+    catalogue.refresh()
+
+
 def build(*, password: str | None = None) -> Scene:
     """Make the scene."""
+    offer_a_model()
     alice = factories.user("alice", password=password)
     bob, mallory = factories.user("bob"), factories.user("mallory")
     account = factories.account_of(alice)

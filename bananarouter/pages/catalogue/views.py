@@ -120,7 +120,7 @@ class Model(Public):
     template_name = "catalogue/model.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = kwargs["slug"]
+        name = kwargs["model_slug"]
         offer = offers.find(name, now=timezone.now())
         if offer is None:
             raise Http404

@@ -7,7 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.bananarouter import test_browser as shared
 from tests.bananarouter.catalogue.conftest import CHANNELS, channel, model
-from tests.bananarouter.test_browser import DESK, PHONE, assert_fits
+from tests.bananarouter.test_browser import assert_fits
+from tests.browsers import DESK, PHONE
 
 pytestmark = shared.pytestmark
 browser, visit = shared.browser, shared.visit
