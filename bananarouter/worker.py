@@ -12,6 +12,7 @@ from django.urls import get_resolver
 from accounts import keys
 from accounts.changes import Listener
 from bananarouter import observability, server
+from bananarouter.pages.catalogue import offers
 from billing import bank
 from logs import recorder
 from routing import catalogue, pulse, tokenizer, upstream
@@ -27,6 +28,7 @@ GC_THRESHOLDS = (50_000, 20, 50)
 def _settle_in() -> None:
     """Load what takes long, then keep the garbage collector off what will stay."""
     tokenizer.load()
+    offers.prepare()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -42,7 +44,7 @@ class Life:
         """Be ready to serve: money first, so that nothing is admitted without it."""
         observability.guard_process()
         observability.guard_loop(asyncio.get_running_loop())
-        for part in (keys, catalogue, bank):
+        for part in (keys, catalogue, offers, bank):
             part.connect(self._listener)
         await bank.start()
         await asyncio.to_thread(catalogue.refresh)

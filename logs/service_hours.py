@@ -97,7 +97,11 @@ def closed_requests(*, since: dt.datetime, but: str) -> Sum:
     found = rows.aggregate(
         requests=SumOf("requests"), failures=SumOf("failures"), accounts=Max("accounts")
     )
-    return Sum(**{name: value or 0 for name, value in found.items()})
+    return Sum(
+        requests=found["requests"] or 0,
+        failures=found["failures"] or 0,
+        accounts=found["accounts"] or 0,
+    )
 
 
 def measure(*, start: dt.datetime, end: dt.datetime | None = None) -> list[Sum]:
@@ -118,12 +122,12 @@ def measure(*, start: dt.datetime, end: dt.datetime | None = None) -> list[Sum]:
     )
     return [
         Sum(
-            endpoint=row["endpoint"],
+            endpoint=row["endpoint"] or "",
             vendor=row["at"] or "",
             requests=row["requests"],
             failures=row["failures"],
             accounts=row["accounts"],
-            first_bytes=tuple(steps.get(row["endpoint"], _none())),
+            first_bytes=tuple(steps.get(row["endpoint"] or "", _none())),
         )
         for row in counted
     ]

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from bananarouter.pages import words
 from bananarouter.pages.catalogue import words as catalogue_words
+from bananarouter.pages.catalogue.offers import Price
 from billing.money import decimal_usd, display_usd
 from logs.models import RequestLog
 
@@ -143,6 +144,27 @@ def state_name(state: str) -> words.Words:
 def outcome_name(outcome: str) -> words.Words:
     """Name the outcome of an attempt."""
     return words.OUTCOMES.get(outcome, outcome)
+
+
+@register.simple_tag
+def price(found: Price | None) -> SafeString:
+    """Show a price exactly, its unit below unless it is that of a million tokens of text."""
+    # Not a template: a list shows hundreds of them.
+    if found is None:
+        return mark_safe('<span class="soft">&ndash;</span>')
+    amount = exact_usd(found.nusd)
+    if found.is_plain:
+        return mark_safe(amount)  # noqa: S308 - digits
+    return format_html('{}<span class="second">{}</span>', amount, unit_name(found.unit))
+
+
+@register.simple_tag
+def price_inline(word: str, found: Price | None) -> SafeString:
+    """Show a price on one line after a word of what it is for; nothing when there is none."""
+    if found is None:
+        return mark_safe("")
+    unit = "" if found.is_plain else unit_name(found.unit)
+    return format_html("<span>{} {} {}</span>", word, exact_usd(found.nusd), unit)
 
 
 @register.filter

@@ -7,6 +7,7 @@ import pytest
 from billing import price_source
 from billing.usage import UnitClass
 from routing import checks, model_prices, vendor_files
+from routing.models import Channel
 from routing.surfaces import Family
 from routing.vendor_files import BadVendorFile, all_vendors
 from tests.routing.dialects import recordings
@@ -161,6 +162,38 @@ def test_a_review_older_than_180_days_is_a_warning():
     late = checks.reviewed(oldest + dt.timedelta(days=181))
     assert late
     assert {message.id for message in late} == {"routing.W001"}
+
+
+def test_how_long_content_is_kept_is_a_number_or_not_stated(tmp_path):
+    told = GOOD.replace('retention = "30 days"', 'retention = "30 days"\nretention_days_max = 30')
+    assert vendor_files.read(write(tmp_path, told)).retention_days_max == 30
+    assert vendor_files.read(write(tmp_path, GOOD)).retention_days_max is None
+    for wrong in ("-1", '"30"', "true"):
+        with pytest.raises(BadVendorFile, match="retention_days_max"):
+            vendor_files.read(write(tmp_path, told.replace("max = 30", f"max = {wrong}")))
+
+
+def test_what_is_shown_of_a_policy_holds_no_notes_of_ours():
+    for vendor in all_vendors().values():
+        assert "[" not in vendor.retention
+        assert vendor.retention_days_max is None or vendor.retention != "unknown"
+
+
+@pytest.mark.clause("3.1-policies")
+@pytest.mark.django_db
+def test_an_open_vendor_of_unknown_policy_is_a_warning():
+    def told() -> dict[str, str]:
+        return {m.msg.split()[0]: m.id for m in checks.policies_are_known(databases=["default"])}
+
+    assert told() == {}
+    for vendor in ("openai", "demo", "deepseek", "nobody"):
+        Channel.objects.create(
+            name=vendor, vendor=vendor, protocol="openai-chat", base_url="https://x.example/v1"
+        )
+    assert told() == {"deepseek": "routing.W002", "nobody": "routing.W002"}
+    Channel.objects.filter(vendor="nobody").update(is_enabled=False)
+    assert told() == {"deepseek": "routing.W002"}
+    assert checks.policies_are_known(databases=None) == []
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):

@@ -122,9 +122,10 @@ class Choices:
         ]
         if self.vendor:
             tests.append(lambda offer: any(v.slug == self.vendor for v in offer.vendors))
-        for wanted, of in ((self.takes, "inputs"), (self.gives, "outputs")):
-            if wanted:
-                tests.append(lambda offer, wanted=wanted, of=of: wanted in getattr(offer, of))
+        if self.takes:
+            tests.append(lambda offer: self.takes in offer.inputs)
+        if self.gives:
+            tests.append(lambda offer: self.gives in offer.outputs)
         if self.where:
             # Every endpoint lies there: a request cannot go elsewhere.
             tests.append(lambda offer: offer.jurisdictions == (self.where,))

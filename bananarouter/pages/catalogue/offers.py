@@ -1,11 +1,15 @@
 """What is on offer, as the public catalogue shows it: made once, kept until something changes."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from accounts import changes
+from accounts.models import Change
 from billing import rates
 from billing.pricing import STANDARD, RateCard
 from billing.usage import Unit, UnitClass
@@ -100,6 +104,7 @@ class Shelf:
     offers: Sequence[Offer]
     by_slug: Mapping[str, Offer]
     vendors: Sequence[Vendor]  # by name
+    models_of: Mapping[str, int]  # how many a vendor serves, by its slug
     jurisdictions: Sequence[str]
     inputs: Sequence[str]
     outputs: Sequence[str]
@@ -133,6 +138,19 @@ def current(*, now: dt.datetime) -> Shelf:
     return shelf
 
 
+def connect(listener: changes.Listener) -> None:
+    """Make the shelf anew whenever the catalogue changed, so that no page waits for it.
+
+    Call it after routing.catalogue.connect(): callbacks are called in their order.
+    """
+    listener.subscribe(Change.Topic.CATALOGUE, prepare)
+
+
+def prepare(_ref: str = "") -> None:
+    """Make the shelf now."""
+    current(now=timezone.now())
+
+
 def find(name: str, *, now: dt.datetime) -> Offer | None:
     """Return the offer of a canonical name, an alias, or a dated or bare name; None: none."""
     model = catalogue.current().resolve(name)
@@ -151,6 +169,7 @@ def _shelf(snapshot: Snapshot, now: dt.datetime) -> Shelf:
         offers=found,
         by_slug={offer.slug: offer for offer in found},
         vendors=sorted(vendors.values(), key=lambda vendor: vendor.name.lower()),
+        models_of=Counter(vendor.slug for offer in found for vendor in offer.vendors),
         jurisdictions=_all(offer.jurisdictions for offer in found),
         inputs=_all(offer.inputs for offer in found),
         outputs=_all(offer.outputs for offer in found),

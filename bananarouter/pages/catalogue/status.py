@@ -93,7 +93,7 @@ def _lines() -> Sequence[Line]:
     return [
         Line(
             vendor=vendor,
-            models=sum(vendor in offer.vendors for offer in shelf.offers),
+            models=shelf.models_of[vendor.slug],
             is_demo=vendor.slug == standing.SIMULATED,
             standing=served.get(vendor.slug, Standing()),
         )

@@ -13,8 +13,15 @@ from tests.browsers import DESK, PHONE
 pytestmark = shared.pytestmark
 browser, visit = shared.browser, shared.visit
 LONG = "a-vendor-with-a-long-name/a-model-of-a-very-long-name-2026-11-23-preview-thinking-max"
-PATHS = ["/", "/models", "/models?q=nothing-at-all", "/models/openai/alpha", f"/models/{LONG}",
-         "/models/compare?m=openai/alpha&m=beta&m=demo/banana&m=mistral/ears", "/status"]  # fmt: skip
+PATHS = [
+    "/",
+    "/models",
+    "/models?q=nothing-at-all",
+    "/models/openai/alpha",
+    f"/models/{LONG}",
+    "/models/compare?m=openai/alpha&m=beta&m=demo/banana&m=mistral/ears",
+    "/status",
+]
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import datetime as dt
 
 import pytest
 
+from accounts import changes
+from accounts.models import Change
 from bananarouter.pages.catalogue import offers
 from billing import rates
 from billing.pricing import Rate
@@ -83,6 +85,17 @@ def test_the_shelf_changes_when_an_announced_price_comes_into_force(stocked):
     assert price(NOW) == price(later - dt.timedelta(seconds=1)) == 525_000_000
     assert price(later) == 10**10
     assert rates.next_change(after=later) is None
+
+
+def test_a_change_of_the_catalogue_makes_the_shelf_before_anybody_asks(stocked):
+    listener = changes.Listener()
+    catalogue.connect(listener)
+    offers.connect(listener)
+    before = offers.current(now=NOW)
+    Endpoint.objects.filter(slug="cn:deepseek/gamma").update(is_enabled=False)
+    assert listener._subscribers.tell(Change.Topic.CATALOGUE, [""])
+    assert offers._kept.shelf is not before
+    assert "deepseek/gamma" not in offers._kept.shelf.by_slug
 
 
 def test_a_model_is_found_by_its_bare_name_too(stocked):
