@@ -34,9 +34,9 @@ class Alike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """What one or several vendors ask, and which; one model may have several."""
+    """What one or several endpoints ask, and which; one model may have several."""
 
-    vendors: Sequence[Vendor]
+    places: Sequence[tuple[Vendor, str]]  # and the wire format there
     tiers: Sequence[str]
     rows: Sequence[Row]
     alike: Sequence[Alike]
@@ -44,21 +44,21 @@ class PriceList:
 
 def of(offer: Offer) -> Sequence[PriceList]:
     """Return the price lists of a model, that of the endpoint tried first in front."""
-    alike: list[tuple[RateCard, list[Vendor]]] = []
+    alike: list[tuple[RateCard, list[tuple[Vendor, str]]]] = []
     for endpoint, card in zip(offer.sheet.endpoints, offer.sheet.cards, strict=True):
-        vendor = endpoint.channel.vendor
-        own = next((vendors for other, vendors in alike if other.rates == card.rates), None)
+        place = endpoint.channel.vendor, endpoint.wire.value
+        own = next((places for other, places in alike if other.rates == card.rates), None)
         if own is None:
-            alike.append((card, [vendor]))
-        elif vendor not in own:
-            own.append(vendor)
-    return [_list(card, vendors) for card, vendors in alike]
+            alike.append((card, [place]))
+        elif place not in own:
+            own.append(place)
+    return [_list(card, places) for card, places in alike]
 
 
 _Rates = Mapping[str, tuple[Rate, ...]]  # of one class, by service tier
 
 
-def _list(card: RateCard, vendors: Sequence[Vendor]) -> PriceList:
+def _list(card: RateCard, places: Sequence[tuple[Vendor, str]]) -> PriceList:
     tiers = sorted({tier for _, tier in card.rates}, key=lambda name: (name != STANDARD, name))
     by_class: dict[UnitClass, _Rates] = {
         unit_class: {t: card.rates[unit_class, t] for t in tiers if (unit_class, t) in card.rates}
@@ -69,7 +69,7 @@ def _list(card: RateCard, vendors: Sequence[Vendor]) -> PriceList:
         *_alike(by_class, UnitClass.OUTPUT, OUTPUT_CLASSES),
     ]
     return PriceList(
-        vendors=vendors,
+        places=places,
         tiers=tiers,
         rows=[row for c, rates in by_class.items() for row in _rows(c, rates, tiers)],
         alike=alike,

@@ -61,7 +61,7 @@ TRAINING: Mapping[str, Words] = {
     "operator": _("operator decides"),
 }
 PLACES: Mapping[str, Words] = {
-    "operator": _("where this site runs"),
+    "operator": _("this site"),
     "unknown": _("unknown"),
     "CA": _("Canada"),
     "CN": _("China"),

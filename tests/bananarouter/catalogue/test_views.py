@@ -195,6 +195,9 @@ def test_prices_that_differ_by_vendor_are_listed_apart(stocked):
     assert page.count('class="table prices slim"') == 2
     assert "$3.15" in page
     assert page.index("$2.10") < page.index("$3.15")
+    for vendor in ("OpenAI", "Mistral AI"):
+        assert f'{vendor} <span class="soft">OpenAI Chat Completions</span>' in page
+    assert 'class="among"' not in text_of(Client().get("/models/openai/beta"))
 
 
 def test_code_names_the_model_and_this_host(stocked):
