@@ -1,0 +1,101 @@
+"""The guide: chapters as pages and as Markdown, and one file of it all for language models."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.views import View
+from django.views.generic import TemplateView
+
+from bananarouter.pages.guide import chapters, drawing
+from bananarouter.pages.shell import origin
+
+
+def _language() -> str:
+    return get_language() or chapters.FALLBACK
+
+
+def _chapter(slug: str) -> chapters.Chapter:
+    try:
+        return chapters.chapter(slug, _language())
+    except KeyError as error:
+        raise Http404 from error
+
+
+class Page(TemplateView):
+    """A page of the guide; for members it stands in their shell."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        is_member = self.request.user.is_authenticated
+        return super().get_context_data(
+            layout="shell.html" if is_member else "outside.html",
+            groups=chapters.shelf(_language()),
+            nav="guide",
+            **kwargs,
+        )
+
+
+class Index(Page):
+    """What there is to read."""
+
+    template_name = "guide/index.html"
+
+
+class Chapter(Page):
+    """One chapter."""
+
+    template_name = "guide/chapter.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found = _chapter(kwargs.pop("chapter"))
+        place = chapters.SLUGS.index(found.slug)
+        following = chapters.SLUGS[place + 1 : place + 2]
+        return super().get_context_data(
+            chapter=found,
+            drawn=drawing.draw(found.at(origin(self.request)), language=found.language),
+            following=_chapter(following[0]) if following else None,
+            **kwargs,
+        )
+
+
+class Source(View):
+    """One chapter as it is written."""
+
+    def get(self, request: HttpRequest, chapter: str) -> HttpResponse:
+        return _plain(_chapter(chapter).at(origin(request)), kind="text/markdown")
+
+
+class Llms(View):
+    """An index of the guide for language models (llmstxt.org, read 2026-11)."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        here = origin(request)
+        lines = [
+            "# BananaRouter",
+            "",
+            "> One API key and one prepaid balance for the models of OpenAI, Anthropic, Google and "
+            f"others. Base URLs: {here}/v1 (OpenAI), {here} (Anthropic, Gemini), "
+            f"{here}/api/v1 (OpenRouter).",
+        ]
+        for title, found in chapters.shelf(chapters.FALLBACK):
+            lines += ["", f"## {title}", ""]
+            lines += [
+                f"- [{c.title}]({here}{reverse('guide_source', args=[c.slug])}): {c.lead}"
+                for c in found
+            ]
+        lines += ["", "## Reference", "", f"- [OpenAPI document]({here}{reverse('openapi')})"]
+        return _plain("\n".join(lines) + "\n")
+
+
+class LlmsFull(View):
+    """All chapters in one file."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        here = origin(request)
+        found = [c for _title, group in chapters.shelf(chapters.FALLBACK) for c in group]
+        return _plain("\n".join(chapter.at(here) for chapter in found))
+
+
+def _plain(text: str, *, kind: str = "text/plain") -> HttpResponse:
+    return HttpResponse(text, content_type=f"{kind}; charset=utf-8")
