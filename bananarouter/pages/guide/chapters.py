@@ -25,17 +25,13 @@ SLUGS: Final = tuple(slug for _title, slugs in GROUPS for slug in slugs)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """One page of the guide; `{{origin}}` in its text stands for this host's address."""
+    """One page of the guide; what its text leaves open is filled by guide.places."""
 
     slug: str
     language: str
     title: str
     lead: str  # its first paragraph
     text: str
-
-    def at(self, origin: str) -> str:
-        """Return the Markdown with this host's address filled in."""
-        return self.text.replace("{{origin}}", origin)
 
 
 @cache

@@ -8,8 +8,9 @@ from django.utils.translation import get_language
 from django.views import View
 from django.views.generic import TemplateView
 
-from bananarouter.pages.guide import chapters, drawing
-from bananarouter.pages.shell import origin
+from bananarouter.pages import first_call
+from bananarouter.pages.guide import chapters, drawing, places
+from bananarouter.pages.shell import of, origin
 
 
 def _language() -> str:
@@ -21,6 +22,12 @@ def _chapter(slug: str) -> chapters.Chapter:
         return chapters.chapter(slug, _language())
     except KeyError as error:
         raise Http404 from error
+
+
+def _text(chapter: chapters.Chapter, request: HttpRequest) -> str:
+    """Return a chapter for this reader: with this host, and a model that works here."""
+    model = first_call.model_for(of(request).account)
+    return places.fill(chapter.text, origin=origin(request), model=model)
 
 
 class Page(TemplateView):
@@ -53,7 +60,7 @@ class Chapter(Page):
         following = chapters.SLUGS[place + 1 : place + 2]
         return super().get_context_data(
             chapter=found,
-            drawn=drawing.draw(found.at(origin(self.request)), language=found.language),
+            drawn=drawing.draw(_text(found, self.request), language=found.language),
             following=_chapter(following[0]) if following else None,
             **kwargs,
         )
@@ -63,7 +70,7 @@ class Source(View):
     """One chapter as it is written."""
 
     def get(self, request: HttpRequest, chapter: str) -> HttpResponse:
-        return _plain(_chapter(chapter).at(origin(request)), kind="text/markdown")
+        return _plain(_text(_chapter(chapter), request), kind="text/markdown")
 
 
 class Llms(View):
@@ -92,9 +99,8 @@ class LlmsFull(View):
     """All chapters in one file."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        here = origin(request)
         found = [c for _title, group in chapters.shelf(chapters.FALLBACK) for c in group]
-        return _plain("\n".join(chapter.at(here) for chapter in found))
+        return _plain("\n".join(_text(chapter, request) for chapter in found))
 
 
 def _plain(text: str, *, kind: str = "text/plain") -> HttpResponse:
