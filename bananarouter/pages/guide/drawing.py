@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bananarouter.pages.code_tabs import Tab
+
+DRAWN_MAX = 128  # chapters, in each language, at each of few hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,15 @@ def draw(text: str, *, language: str) -> Drawn:
 
     Fences that follow each other and have a title after their language become tabs.
     """
-    return _draw(text.split("\n", 1)[1], language)
+    # The language decides nothing but the labels of buttons, yet they are drawn along.
+    return _drawn(text.split("\n", 1)[1], language)
 
 
-@cache
-def _draw(text: str, language: str) -> Drawn:  # language: labels of buttons differ
-    parser, drawn, headings = _parser(), [], []
+@lru_cache(maxsize=DRAWN_MAX)
+def _drawn(text: str, _language: str) -> Drawn:
+    parser = _parser()
+    drawn: list[str] = []
+    headings: list[Heading] = []
     tokens = parser.parse(text)
     at = 0
     while at < len(tokens):

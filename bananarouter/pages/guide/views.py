@@ -12,6 +12,11 @@ from bananarouter.pages import first_call
 from bananarouter.pages.guide import chapters, drawing, places
 from bananarouter.pages.shell import of, origin
 
+LEAD = (
+    "> One API key and one prepaid balance for the models of OpenAI, Anthropic, Google and others. "
+    "Base URLs: {here}/v1 (OpenAI), {here} (Anthropic, Gemini), {here}/api/v1 (OpenRouter)."
+)
+
 
 def _language() -> str:
     return get_language() or chapters.FALLBACK
@@ -78,13 +83,7 @@ class Llms(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         here = origin(request)
-        lines = [
-            "# BananaRouter",
-            "",
-            "> One API key and one prepaid balance for the models of OpenAI, Anthropic, Google and "
-            f"others. Base URLs: {here}/v1 (OpenAI), {here} (Anthropic, Gemini), "
-            f"{here}/api/v1 (OpenRouter).",
-        ]
+        lines = ["# BananaRouter", "", LEAD.format(here=here)]
         for title, found in chapters.shelf(chapters.FALLBACK):
             lines += ["", f"## {title}", ""]
             lines += [

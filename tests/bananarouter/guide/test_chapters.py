@@ -74,7 +74,9 @@ def test_the_table_of_errors_has_them_all():
 
 
 def test_titled_fences_that_follow_each_other_become_tabs():
-    drawn = drawing.draw("# T\n\n```sh A\na\n```\n\n```sh B\nb\n```\n\n```sh\nc\n```\n", language="en")
+    drawn = drawing.draw(
+        "# T\n\n```sh A\na\n```\n\n```sh B\nb\n```\n\n```sh\nc\n```\n", language="en"
+    )
     assert drawn.html.count("<fieldset") == 1
     assert drawn.html.count('type="radio"') == 2
     assert drawn.html.count("data-copy=") == 3
