@@ -16,6 +16,11 @@ from tests import factories
 # What a stranger without an account may open. Every other route turns away who is not signed in.
 PUBLIC = {
     "home",
+    "guide",
+    "guide_chapter",
+    "guide_source",
+    "llms_txt",
+    "llms_full_txt",
     "models",
     "models_compare",
     "model",
@@ -144,6 +149,7 @@ def build(*, password: str | None = None) -> Scene:
         "request_id": factories.request(account, model="demo/numbat", api_key_id=key.pk),
         "tag": "openai",
         "model_slug": MODEL,
+        "chapter": "billing",
         "member_id": place.pk,
         **_invitation(account, alice),
         **_contact(alice),

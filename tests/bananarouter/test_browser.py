@@ -42,7 +42,7 @@ def site(live_server):
     ]
     live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
     live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
-    live_server.paths += ["/models", "/models/compare", "/status"]
+    live_server.paths += ["/models", "/models/compare", "/status", "/docs", "/docs/errors"]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -192,7 +192,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Requests",
         "Usage",
         "Playground",
-        "API",
+        "Docs",
         "Settings",
         "Switch account alice",
         "Your account alice",
