@@ -7,6 +7,7 @@ python3 dev.py test tests/billing -k lease          pytest with these arguments
 python3 dev.py check                                format, lint, types, contracts, migrations, docs
 python3 dev.py bench                                the benchmark table
 python3 dev.py proof                                the slow proofs in full
+python3 dev.py screenshots                          a picture of every page in docs/screenshots
 python3 dev.py lock                                 renew requirements.lock
 """
 
@@ -152,7 +153,7 @@ def main(arguments: list[str]) -> int:
     job, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
     if job == "lock":
         return lock()
-    if job not in {"run", "test", "check", "bench", "proof"}:
+    if job not in {"run", "test", "check", "bench", "proof", "screenshots"}:
         print(__doc__, file=sys.stderr)
         return 2
     set_up()
@@ -165,6 +166,7 @@ def main(arguments: list[str]) -> int:
         "test": (PYTHON, "-m", "pytest"),
         "bench": (PYTHON, "benchmarks/run.py"),
         "proof": (PYTHON, "-m", "pytest", "-m", "proof", "--proof"),
+        "screenshots": (PYTHON, "-m", "pytest", "-q", "tests/screenshots.py"),
     }
     replace(*commands[job], *rest)
     return 0
