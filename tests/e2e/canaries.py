@@ -15,7 +15,7 @@ PLACES = (
     "system", "user", "assistant", "tool-content", "tool-name", "tool-description",
     "tool-arguments", "image-data", "image-link", "file-name", "file-data", "unknown-field",
     "unknown-key", "metadata", "stop", "user-id", "header-auth", "header-agent",
-    "header-custom", "header-referer", "header-cookie", "header-beta", "header-name", "query",
+    "header-custom", "header-tag", "header-referer", "header-cookie", "header-beta", "header-name", "query",
     "query-key", "path", "page", "model", "method", "answer", "answer-id", "answer-model",
     "answer-finish", "answer-usage", "answer-tier", "answer-header", "answer-tool",
     "vendor-error", "vendor-code", "vendor-event", "vendor-garbage", "vendor-half", "big",
