@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import api_docs, home, keys, overview, requests, shell, staff
+from bananarouter.pages import api_docs, home, keys, overview, shell, staff
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
@@ -15,6 +15,7 @@ AREAS = (
     "legal",
     "organization",
     "playground",
+    "requests",
     "settings",
     "usage",
     "welcome",
@@ -29,9 +30,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/new", keys.New.as_view(), name="key_new"),
     path("keys/<int:key_id>/revoke", keys.Revoke.as_view(), name="key_revoke"),
-    path("requests", requests.Requests.as_view(), name="requests"),
-    path("requests.csv", requests.Download.as_view(), name="requests_csv"),
-    path("requests/<uuid:request_id>", requests.Request.as_view(), name="request"),
     *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),

@@ -56,7 +56,7 @@ class RequestLog(models.Model):
                 condition=models.Q(end_user__isnull=False),
             ),
             models.Index(
-                fields=["account_id", "-request_id"],
+                fields=["account_id", "-request_id", "status"],
                 name="request_log_failed",
                 condition=models.Q(status__gte=400),
             ),

@@ -14,9 +14,14 @@ from django.db.models import QuerySet
 from logs.models import RequestLog
 
 FAILED_FROM = 400
+FAILED = (FAILED_FROM, 599)
+# How many rows one search may look at: first, and in all. Those of an account lie side by side,
+# those of a key or a label each in another place.
+FIRST_ROWS = 500
 SCAN_ROWS_MAX = 20_000
+SPARSE_ROWS_MAX = 4_000
 # A list along more indexes than this would be no list: the newest keys have to do.
-KEYS_MAX = 200
+KEYS_MAX = 50
 
 Rows = QuerySet[RequestLog]
 
@@ -56,11 +61,26 @@ class Found:
 
 
 def find(account_id: int, wanted: Wanted, *, rows_max: int) -> Found:
-    """Return the newest requests that pass, at most `rows_max` (positive); two queries at most."""
-    parts, rest = _along(account_id, wanted)
+    """Return the newest requests that pass, at most `rows_max` (positive); four queries at most."""
+    parts, rest, scan_rows_max = _along(account_id, wanted)
     if not parts:
         return Found(rows=[])
-    floor = _floor([_within(part, wanted) for part in parts]) if rest != Wanted() else None
+    if rest == Wanted():
+        return _page(parts, wanted, rest, floor=None, rows_max=rows_max)
+    # Most filters fill a page from a few rows: it would be a waste to measure out many.
+    steps = [min(FIRST_ROWS, scan_rows_max)] if len(parts) == 1 else []
+    found = Found(rows=[])
+    for looked_at in (*steps, scan_rows_max):
+        floor = _floor([_within(part, wanted) for part in parts], looked_at // len(parts))
+        found = _page(parts, wanted, rest, floor=floor, rows_max=rows_max)
+        if not found.is_cut:
+            break
+    return found
+
+
+def _page(
+    parts: Sequence[Rows], wanted: Wanted, rest: Wanted, *, floor: uuid.UUID | None, rows_max: int
+) -> Found:
     bounds = replace(wanted, since=max(filter(None, (wanted.since, floor)), default=None))
     rows = _newest([_narrow(_within(part, bounds), rest) for part in parts], rows_max + 1)
     if len(rows) > rows_max:
@@ -68,24 +88,30 @@ def find(account_id: int, wanted: Wanted, *, rows_max: int) -> Found:
     return Found(rows=rows, older=floor, is_cut=floor is not None)
 
 
-def _along(account_id: int, wanted: Wanted) -> tuple[list[Rows], Wanted]:
-    """Choose the index; return its rows, a part for each of its values, and what it leaves."""
+def _along(account_id: int, wanted: Wanted) -> tuple[list[Rows], Wanted, int]:
+    """Choose the index; return its rows, a part for each of its values, and what it leaves.
+
+    Last, how many rows may be looked at for the rest.
+    """
     rest = replace(wanted, since=None, before=None)
     ours = RequestLog.objects.filter(account_id=account_id)
     if wanted.end_users:
         parts = [ours.filter(end_user=end_user) for end_user in wanted.end_users]
-        return parts, replace(rest, end_users=())
+        return parts, replace(rest, end_users=()), SPARSE_ROWS_MAX
     if wanted.tag:
-        return [ours.filter(tag=wanted.tag)], replace(rest, tag="")
+        return [ours.filter(tag=wanted.tag)], replace(rest, tag=""), SPARSE_ROWS_MAX
     if wanted.key_ids is not None:
         # Without the account: the planner must not take its index for theirs.
         keys = [RequestLog.objects.filter(api_key_id=pk) for pk in wanted.key_ids[:KEYS_MAX]]
-        return keys, replace(rest, key_ids=None)
+        return keys, replace(rest, key_ids=None), SPARSE_ROWS_MAX
     if wanted.is_failure:
         failed = ours.filter(status__gte=FAILED_FROM)
-        is_all = wanted.status == (FAILED_FROM, 599)
-        return [failed], replace(rest, status=None) if is_all else rest
-    return [ours], rest
+        if wanted.status == FAILED:
+            rest = replace(rest, status=None)
+        # The index knows the status itself.
+        is_read = replace(rest, status=None) != Wanted()
+        return [failed], rest, SPARSE_ROWS_MAX if is_read else SCAN_ROWS_MAX
+    return [ours], rest, SCAN_ROWS_MAX
 
 
 def _within(rows: Rows, wanted: Wanted) -> Rows:
@@ -110,24 +136,28 @@ def _narrow(rows: Rows, rest: Wanted) -> Rows:
     return rows
 
 
-def _floor(parts: Sequence[Rows]) -> uuid.UUID | None:
-    """Return the least id that a search may look at; None: it may look at all rows."""
-    place = max(SCAN_ROWS_MAX // len(parts), 1)
-    unseen = _newest([part.only("request_id")[place : place + 1] for part in parts], 1)
-    return uuid.UUID(int=unseen[0].request_id.int + 1) if unseen else None
+def _floor(parts: Sequence[Rows], place: int) -> uuid.UUID | None:
+    """Return the least id of the first `place` rows of each part; None: they have no more."""
+    unseen = _newest_ids([part[place : place + 1] for part in parts], 1)
+    return uuid.UUID(int=unseen[0].int + 1) if unseen else None
 
 
 def _newest(parts: Sequence[Rows], rows_max: int) -> list[RequestLog]:
-    """Return the newest rows of several indexes, read in one query, each no further than needed."""
-    parts = [part if part.query.is_sliced else part[:rows_max] for part in parts]
     if len(parts) == 1:
-        return list(parts[0])
-    asked = [part.query.sql_with_params() for part in parts]
+        return list(parts[0][:rows_max])
+    ids = _newest_ids([part[:rows_max] for part in parts], rows_max)
+    return list(RequestLog.objects.filter(request_id__in=ids).order_by("-request_id"))
+
+
+def _newest_ids(parts: Sequence[Rows], rows_max: int) -> list[uuid.UUID]:
+    """Return the newest ids of sliced parts; one query, which sorts what several parts gave."""
+    if len(parts) == 1:
+        return list(parts[0].values_list("request_id", flat=True))
+    asked = [part.values("request_id").query.sql_with_params() for part in parts]
     union = " UNION ALL ".join(f"SELECT * FROM ({sql}) p{n}" for n, (sql, _) in enumerate(asked))  # noqa: S608
     values = [value for _, params in asked for value in params]
-    return list(
-        RequestLog.objects.raw(
-            f"SELECT * FROM ({union}) u ORDER BY request_id DESC LIMIT %s",  # noqa: S608
-            [*values, rows_max],
-        )
+    found = RequestLog.objects.raw(
+        f"SELECT request_id FROM ({union}) u ORDER BY request_id DESC LIMIT %s",  # noqa: S608
+        [*values, rows_max],
     )
+    return [row.request_id for row in found]

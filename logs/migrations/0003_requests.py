@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="requestlog",
             index=models.Index(
-                fields=["account_id", "-request_id"],
+                fields=["account_id", "-request_id", "status"],
                 name="request_log_failed",
                 condition=models.Q(status__gte=400),
             ),
