@@ -204,8 +204,3 @@ _FAILURE_BY_CODE = {code.value: words for words, codes in FAILURES.items() for c
 def failure(error_code: str | None) -> Words:
     """Say what an error code means and what to do; empty for none, or one from the future."""
     return _FAILURE_BY_CODE.get(error_code or "", "")
-
-
-def ending(charge: Charge | None) -> Words:
-    """Say why a charge is what it is; empty while it is open or when there is none."""
-    return REASONS.get(charge.reason or "", "") if charge else ""

@@ -26,7 +26,7 @@ def request_id(number: int) -> uuid.UUID:
 
 def write(count: int, *, seed: int = 1) -> list[RequestLog]:
     """Requests of two accounts with every kind of label; return ours, newest first."""
-    chance = random.Random(seed)  # noqa: S311 - the same rows each time
+    chance = random.Random(seed)
     rows = [
         recorder.Entry(
             request_id=request_id(number), created_at=DAY, surface="chat", total_ms=1,
@@ -44,7 +44,7 @@ def write(count: int, *, seed: int = 1) -> list[RequestLog]:
 
 
 CASES: dict[str, tuple[Wanted, object]] = {
-    "all": (Wanted(), lambda row: True),
+    "all": (Wanted(), lambda _: True),
     "answered": (Wanted(status=(100, 399)), lambda row: row.status < 400),
     "failed": (Wanted(status=(400, 599)), lambda row: row.status >= 400),
     "402": (Wanted(status=(402, 402)), lambda row: row.status == 402),
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[Wanted, object]] = {
     "end users": (Wanted(end_users=(ANN, BEN)), lambda row: row.end_user in {ANN, BEN}),
     "key": (Wanted(key_ids=(71,)), lambda row: row.api_key_id == 71),
     "keys": (Wanted(key_ids=(70, 72)), lambda row: row.api_key_id in {70, 72}),
-    "no key": (Wanted(key_ids=()), lambda row: False),
+    "no key": (Wanted(key_ids=()), lambda _: False),
     "days": (
         Wanted(since=request_id(40), before=request_id(90)),
         lambda row: request_id(40) <= row.request_id < request_id(90),

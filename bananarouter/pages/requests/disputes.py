@@ -64,7 +64,9 @@ class Dispute(OfRequest, Page):
         is_open = found is not None and found.state != ContactRequest.State.CLOSED
         if not is_open and not story.may_be_disputed:
             return redirect("request", request_id)
-        form = Say(request.POST) if is_open else Ask(request.POST)
+        # The first form once more, from a double click, is no message of its own.
+        is_more = is_open and "reason" not in request.POST
+        form = Say(request.POST) if is_more else Ask(request.POST)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
         try:

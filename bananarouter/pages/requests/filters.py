@@ -109,7 +109,9 @@ class Form(forms.Form):
             raise forms.ValidationError(_("This day is before the first one. Choose a later day."))
         return until
 
-    def offer(self, *, models: Sequence[str], vendors: Sequence[str], keys: Sequence[ApiKey]) -> None:  # fmt: skip
+    def offer(
+        self, *, models: Sequence[str], vendors: Sequence[str], keys: Sequence[ApiKey]
+    ) -> None:
         """Fill the lists to choose from; what is chosen is always among them."""
         asked = self.cleaned_data
         for name, found in (("model", models), ("vendor", vendors)):
