@@ -19,7 +19,7 @@ FAILED = (FAILED_FROM, 599)
 # those of a key or a label each in another place.
 FIRST_ROWS = 500
 SCAN_ROWS_MAX = 20_000
-SPARSE_ROWS_MAX = 4_000
+SPARSE_ROWS_MAX = 2_500
 # A list along more indexes than this would be no list: the newest keys have to do.
 KEYS_MAX = 50
 

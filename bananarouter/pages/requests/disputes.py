@@ -32,7 +32,9 @@ class Ask(forms.Form):
     """What is wrong with a charge."""
 
     use_required_attribute = True
-    reason = forms.ChoiceField(label=_("What is wrong"), choices=[*_REASONS.items()])
+    reason = forms.ChoiceField(
+        label=_("What is wrong"), choices=[("", _("Choose what fits best")), *_REASONS.items()]
+    )
     text = forms.CharField(
         label=_("Tell us more"),
         max_length=TEXT_CHARS_MAX,

@@ -29,6 +29,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One vendor that was asked."""
+
+    n: int
+    vendor: str  # empty: its channel is gone
+    endpoint: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """Everything that is kept of one request."""
 
@@ -38,7 +48,7 @@ class Story:
     is_closed: bool
     # What was given back by a correction of its own.
     corrected_nusd: int
-    attempts: Sequence[billing.Attempt]
+    attempts: Sequence[Tried]
     key: ApiKey | None
     # What the vendor's channel speaks, as it stands now; empty: not known.
     protocol: str
@@ -82,9 +92,11 @@ def tell(row: RequestLog) -> Story:
     """Tell the story of a request that the user may see."""
     request_id, account_id = row.request_id, row.account_id or 0
     charge = billing.Charge.objects.filter(request_id=request_id, wallet_id=account_id).first()
-    attempts = billing.Attempt.objects.filter(request_id=request_id).order_by("n")
+    attempts = list(billing.Attempt.objects.filter(request_id=request_id).order_by("n"))
+    names = {row.channel or "", *(_channel_of(attempt) for attempt in attempts)}
+    channels = {channel.name: channel for channel in Channel.objects.filter(name__in=names)}
     lines, is_itemized = _itemize(row, charge)
-    channel = Channel.objects.filter(name=row.channel or "").first()
+    channel = channels.get(row.channel or "")
     key = ApiKey.objects.filter(pk=row.api_key_id or 0, account=account_id)
     disputes = ContactRequest.objects.filter(kind=ContactRequest.Kind.DISPUTE)
     return Story(
@@ -92,12 +104,26 @@ def tell(row: RequestLog) -> Story:
         charge=charge,
         is_closed=_is_closed(charge),
         corrected_nusd=_corrected(charge),
-        attempts=list(attempts),
+        attempts=[_tried(attempt, channels.get(_channel_of(attempt))) for attempt in attempts],
         key=key.select_related("account").first(),
         protocol=channel.protocol if channel else "",
         dispute=disputes.filter(account=account_id, request_id=request_id).first(),
         lines=lines,
         is_itemized=is_itemized,
+    )
+
+
+def _channel_of(attempt: billing.Attempt) -> str:
+    """Return the channel of an endpoint's slug, which is `<channel>:<model>`."""
+    return attempt.endpoint.partition(":")[0]
+
+
+def _tried(attempt: billing.Attempt, channel: Channel | None) -> Tried:
+    return Tried(
+        n=attempt.n,
+        vendor=channel.vendor if channel else "",
+        endpoint=attempt.endpoint,
+        outcome=attempt.outcome,
     )
 
 

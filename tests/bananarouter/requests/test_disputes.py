@@ -83,8 +83,11 @@ def test_more_may_be_said_while_it_is_open(client, url):
     assert dispute().state == "open"
 
 
-@pytest.mark.parametrize("wrong", [{"reason": "tokens"}, {**ASKED, "reason": "bogus"},
-                                   {**ASKED, "text": "x" * 2_001}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [{"reason": "tokens"}, {**ASKED, "reason": "bogus"}, {**ASKED, "reason": ""},
+     {**ASKED, "text": "x" * 2_001}],
+)  # fmt: skip
 def test_a_wrong_form_keeps_what_was_typed_and_opens_nothing(wrong, client, url):
     response = client.post(url, wrong)
     assert response.status_code == 200
