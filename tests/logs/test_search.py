@@ -164,6 +164,10 @@ INDEXES = {
 }  # fmt: skip
 
 
+# Of several indexes, so that their rows must be put in order.
+MERGED = {"keys", "end users", "keys that failed"}
+
+
 @pytest.fixture
 def many_rows():
     """Requests of many accounts, of which we are one with few."""
@@ -210,7 +214,7 @@ def is_by_id(index: str) -> bool:
 
 @pytest.mark.usefixtures("many_rows")
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="SQLite says how it sorts")
-@pytest.mark.parametrize("name", [name for name in INDEXES if "s" not in name[-1]])
+@pytest.mark.parametrize("name", sorted(INDEXES.keys() - MERGED))
 def test_an_index_gives_its_rows_in_order(name):
     for plan in plans(CASES[name][0]):
         assert "TEMP B-TREE" not in plan, plan

@@ -7,7 +7,6 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts import roles
-from accounts.models import ApiKey
 from bananarouter.pages import words
 from bananarouter.pages.requests import explained, scope, stories
 from bananarouter.pages.requests.stories import Story
@@ -18,7 +17,7 @@ from logs.models import RequestLog
 class OfRequest(Private):
     """A view of one request, for those who may see it."""
 
-    needs = staticmethod(roles.may_see_requests)
+    needs = roles.may_see_requests
 
     @cached_property
     def story(self) -> Story:
@@ -28,11 +27,11 @@ class OfRequest(Private):
         ).first()
         if row is None:
             raise Http404
-        made = ApiKey.objects.filter(pk=row.api_key_id or 0).values_list("created_by", flat=True)
-        places = of(self.request).memberships
-        if not scope.may_see(places, account_id=row.account_id or 0, made_by=made.first()):
+        key, places = stories.key_of(row), of(self.request).memberships
+        made_by = key.created_by_id if key else None
+        if not scope.may_see(places, account_id=row.account_id or 0, made_by=made_by):
             raise Http404
-        return stories.tell(row)
+        return stories.tell(row, key=key)
 
 
 class Request(OfRequest, Page):

@@ -50,8 +50,8 @@ def charge(story: Story) -> list[Step]:
         steps.append(Step(name=_("Checkpoint"), amount_nusd=found.checkpoint_nusd, text=text))
     if found.cost_nusd is None:
         return steps
-    text = REASONS.get(found.reason or "", "")
-    steps.append(Step(name=_("Charged"), amount_nusd=found.cost_nusd, text=text))
+    why = REASONS.get(found.reason or "", "")
+    steps.append(Step(name=_("Charged"), amount_nusd=found.cost_nusd, text=why))
     if released := found.hold_nusd - found.cost_nusd:
         text = _("What was held and not needed went back to the balance at once.")
         steps.append(Step(name=_("Released"), amount_nusd=released, text=text))

@@ -125,7 +125,7 @@ class Form(forms.Form):
         self._choose("key", named)
 
     def _choose(self, name: str, choices: Sequence[tuple[Any, str]]) -> None:
-        self.fields[name].widget.choices = [("", _("All")), *choices]  # type: ignore[attr-defined]
+        self.fields[name].widget.choices = [("", _("All")), *choices]
 
 
 def _name(text: str) -> str:

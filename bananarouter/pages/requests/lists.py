@@ -45,7 +45,7 @@ CSV_COLUMNS = (
 class Listed(Private):
     """A view of the filtered requests that the user may see."""
 
-    needs = staticmethod(roles.may_see_requests)
+    needs = roles.may_see_requests
 
     @cached_property
     def filters(self) -> filters.Filters:

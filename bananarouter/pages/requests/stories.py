@@ -88,8 +88,14 @@ class Story:
         return tokens * 1_000 // streamed_ms
 
 
-def tell(row: RequestLog) -> Story:
-    """Tell the story of a request that the user may see."""
+def key_of(row: RequestLog) -> ApiKey | None:
+    """Return the key of a request, with its account."""
+    keys = ApiKey.objects.filter(pk=row.api_key_id or 0, account=row.account_id or 0)
+    return keys.select_related("account").first()
+
+
+def tell(row: RequestLog, *, key: ApiKey | None) -> Story:
+    """Tell the story of a request with this key."""
     request_id, account_id = row.request_id, row.account_id or 0
     charge = billing.Charge.objects.filter(request_id=request_id, wallet_id=account_id).first()
     attempts = list(billing.Attempt.objects.filter(request_id=request_id).order_by("n"))
@@ -97,7 +103,6 @@ def tell(row: RequestLog) -> Story:
     channels = {channel.name: channel for channel in Channel.objects.filter(name__in=names)}
     lines, is_itemized = _itemize(row, charge)
     channel = channels.get(row.channel or "")
-    key = ApiKey.objects.filter(pk=row.api_key_id or 0, account=account_id)
     disputes = ContactRequest.objects.filter(kind=ContactRequest.Kind.DISPUTE)
     return Story(
         row=row,
@@ -105,7 +110,7 @@ def tell(row: RequestLog) -> Story:
         is_closed=_is_closed(charge),
         corrected_nusd=_corrected(charge),
         attempts=[_tried(attempt, channels.get(_channel_of(attempt))) for attempt in attempts],
-        key=key.select_related("account").first(),
+        key=key,
         protocol=channel.protocol if channel else "",
         dispute=disputes.filter(account=account_id, request_id=request_id).first(),
         lines=lines,

@@ -16,14 +16,15 @@ from routing.error_codes import TABLE, Code
 from routing.models import Channel
 from tests import factories
 from tests.bananarouter.requests.charging import charge
-from tests.bananarouter.test_pages import text_of
+from tests.bananarouter.test_pages import QUERIES_MAX, text_of
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 25, 15, tzinfo=dt.UTC)  # a Wednesday
 
 
 def story_of(request_id) -> stories.Story:
-    return stories.tell(RequestLog.objects.get(request_id=request_id))
+    row = RequestLog.objects.get(request_id=request_id)
+    return stories.tell(row, key=stories.key_of(row))
 
 
 def refused(account, code, **fields) -> stories.Story:
@@ -107,9 +108,13 @@ def test_goodwill_that_is_not_decided_yet_says_so(account):
     assert not story.is_closed
 
 
-def test_goodwill_above_the_days_amount_says_why_not(account, settings):
+def test_goodwill_above_the_days_amount_says_why_not(
+    client, account, settings, django_assert_max_num_queries
+):
     settings.GOODWILL_NUSD_PER_DAY = 1_000_000_000
     story = goodwill(account, lease_state="closed")
+    with django_assert_max_num_queries(QUERIES_MAX):
+        client.get(reverse("request", args=[story.row.request_id]))
     assert "up to $1.00 a day" in explained.charge(story)[-1].text
     assert story.is_closed
     assert story.may_be_disputed
