@@ -50,13 +50,18 @@ def is_well_formed(text: str) -> bool:
     return text == _with_check(text[:-CHECK_CHARS])
 
 
+def derive(pepper: str, *, label: bytes) -> bytes:
+    """Derive a key of 32 bytes from a pepper, for the one purpose that `label` names."""
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=label)
+    return derived.derive(pepper.encode())
+
+
 def derive_demo(pepper: str | None = None) -> str:
     """Derive the text of the demo key: the same each time for one pepper. Raises: NoPepper."""
     pepper = peppers().newest_text if pepper is None else pepper
     if not pepper:
         raise NoPepper
-    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=DEMO_LABEL)
-    number = int.from_bytes(derived.derive(pepper.encode()), "big")
+    number = int.from_bytes(derive(pepper, label=DEMO_LABEL), "big")
     return _with_check(PREFIX + _base62(number, RANDOM_CHARS))
 
 

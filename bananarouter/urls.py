@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import api_docs, home, keys, overview, requests, shell, signin, staff
+from bananarouter.pages import api_docs, home, keys, overview, shell, signin, staff
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
@@ -16,6 +16,7 @@ AREAS = (
     "legal",
     "organization",
     "playground",
+    "requests",
     "settings",
     "usage",
     "welcome",
@@ -30,9 +31,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/new", keys.New.as_view(), name="key_new"),
     path("keys/<int:key_id>/revoke", keys.Revoke.as_view(), name="key_revoke"),
-    path("requests", requests.Requests.as_view(), name="requests"),
-    path("requests.csv", requests.Download.as_view(), name="requests_csv"),
-    path("requests/<uuid:request_id>", requests.Request.as_view(), name="request"),
     *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),

@@ -3,7 +3,8 @@
 import re
 
 LABEL_CHARS_MAX = 64
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}").fullmatch
+LABEL_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,{LABEL_CHARS_MAX - 1}}}$"
+_LABEL = re.compile(LABEL_PATTERN).fullmatch
 
 
 def is_label(text: str) -> bool:

@@ -27,6 +27,9 @@ class RequestLog(models.Model):
     reasoning_tokens = models.BigIntegerField(default=0)
     is_estimated = models.BooleanField(default=False)
     cost_nusd = models.BigIntegerField(default=0)
+    # From the arrival until the vendor that answered was dialled, until its first byte was ready,
+    # and until the end.
+    sent_ms = models.IntegerField(null=True)
     first_byte_ms = models.IntegerField(null=True)
     total_ms = models.IntegerField()
     status = models.PositiveSmallIntegerField()
@@ -40,6 +43,23 @@ class RequestLog(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["account_id", "-request_id"], name="request_log_by_account"),
+            # For the list of requests (ADR 23); all but the first hold few rows.
+            models.Index(fields=["api_key_id", "-request_id"], name="request_log_by_key"),
+            models.Index(
+                fields=["account_id", "tag", "-request_id"],
+                name="request_log_by_tag",
+                condition=models.Q(tag__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "end_user", "-request_id"],
+                name="request_log_by_end_user",
+                condition=models.Q(end_user__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "-request_id", "status"],
+                name="request_log_failed",
+                condition=models.Q(status__gte=400),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -67,6 +67,7 @@ class Entry:
     reasoning_tokens: int = 0
     is_estimated: bool = False
     cost_nusd: int = 0
+    sent_ms: int | None = None
     first_byte_ms: int | None = None
     total_ms: int
     status: int

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -56,6 +57,7 @@ class Log:
     """Every dial of one request, for the attempts' rows."""
 
     rows: list[AttemptRow] = field(default_factory=list)
+    sent: float | None = None  # when the latest dial began; monotonic seconds
 
     def note(self, endpoint: Endpoint, outcome: str, *, vendor_cost_nusd: int = 0) -> None:
         """Add one dial."""
@@ -82,6 +84,7 @@ async def dial(
         except Untranslatable as refused:  # another endpoint may have the words
             error = error or refused.error
             continue
+        log.sent = time.monotonic()
         try:
             return await _try(
                 endpoint=endpoint, outgoing=outgoing, inbound=composer.inbound, demand=demand

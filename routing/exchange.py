@@ -40,6 +40,9 @@ class Exchange:
     endpoint: Endpoint | None = None
     is_stream: bool = False
     is_platform: bool = False  # under /api/v1: OpenRouter's envelope
+    tag: str | None = None
+    end_user: str | None = None  # a keyed hash
+    sent: float | None = None  # when the latest vendor was dialled; monotonic seconds
     usage: Usage | None = None
     cost_nusd: int = 0
     first_byte_ms: int | None = None
@@ -58,7 +61,7 @@ class Exchange:
     def note_first_byte(self) -> None:
         """Remember when the first byte of the answer was ready."""
         if self.first_byte_ms is None:
-            self.first_byte_ms = self._elapsed_ms()
+            self.first_byte_ms = self._since_start_ms(time.monotonic())
 
     def note_error(self, error: RelayError) -> None:
         """Remember how the request failed; a status already sent stays."""
@@ -70,8 +73,8 @@ class Exchange:
         """Write the request's row: metadata only."""
         recorder.record(self._entry())
 
-    def _elapsed_ms(self) -> int:
-        return int((time.monotonic() - self.started) * 1000)
+    def _since_start_ms(self, moment: float) -> int:
+        return int((moment - self.started) * 1000)
 
     def _entry(self) -> recorder.Entry:
         caller, endpoint = self.caller, self.endpoint
@@ -90,11 +93,14 @@ class Exchange:
             jurisdiction=channel.jurisdiction if channel else None,
             is_stream=self.is_stream,
             cost_nusd=self.cost_nusd,
+            sent_ms=None if self.sent is None else self._since_start_ms(self.sent),
             first_byte_ms=self.first_byte_ms,
-            total_ms=self._elapsed_ms(),
+            total_ms=self._since_start_ms(time.monotonic()),
             status=self.status or CLIENT_CLOSED,
             finish_reason=self.finish.value if self.finish else None,
             error_code=self.error_code,
+            tag=self.tag,
+            end_user=self.end_user,
             **_tokens(self.usage),
         )
 

@@ -63,9 +63,12 @@ class Job:
             created=int(exchange.created_at.timestamp()),
             output_limit=self.admission.output_limit if self.admission else None,
         )
-        dialed = await dial(
-            composer=composer, demand=self.demand, endpoints=self.endpoints, log=self.log
-        )
+        try:
+            dialed = await dial(
+                composer=composer, demand=self.demand, endpoints=self.endpoints, log=self.log
+            )
+        finally:
+            exchange.sent = self.log.sent
         self.dropped = dialed.outgoing.dropped
         self.exchange.endpoint = dialed.endpoint
         return dialed

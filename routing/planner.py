@@ -77,12 +77,6 @@ def is_on_offer(endpoint: Endpoint, *, at: dt.datetime) -> bool:
     return is_open and is_priced(endpoint, at)
 
 
-def is_on_offer(endpoint: Endpoint, *, at: dt.datetime) -> bool:
-    """Tell whether somebody can call an endpoint then: what strangers are shown."""
-    is_open = not endpoint.channel.is_demo or endpoint.model_slug.startswith(DEMO_PREFIX)
-    return is_open and is_priced(endpoint, at)
-
-
 def _open(model: Model, caller: Caller) -> list[Endpoint]:
     if not caller.may_use(model.slug):
         raise RelayError(

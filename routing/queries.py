@@ -117,6 +117,8 @@ def generation(account_id: int, request_id: uuid.UUID) -> dict[str, Any] | None:
         "status": row.status,
         "finish_reason": row.finish_reason,
         "error_code": row.error_code,
+        "tag": row.tag,
+        "end_user": row.end_user,
         "provider_responses": _dials(request_id, charge),
         "latency": row.first_byte_ms,
         "generation_time": row.total_ms,

@@ -18,6 +18,7 @@ from routing import (
     counting,
     dialects,
     finale,
+    labels,
     limits,
     metering,
     planner,
@@ -48,6 +49,8 @@ async def run(exchange: Exchange, *, request: Request, path: PathParts) -> Reply
     caller = exchange.caller
     if caller is None:
         raise AssertionError("the relay needs a caller")
+    # Kept for the refusals below as well; the recorder stores none that is no label.
+    exchange.tag = request.lower_headers.get(labels.TAG_HEADER)
     abandoned.check(caller.key_id)
     ticket = limits.enter(caller, exchange.source_ip, time.monotonic())
     try:
@@ -61,6 +64,7 @@ async def run(exchange: Exchange, *, request: Request, path: PathParts) -> Reply
 async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket: Ticket) -> Job:
     """Read the request and find who could answer it. Raises: RelayError, ClientGone."""
     headers = request.lower_headers
+    exchange.tag = labels.tag(headers)
     is_form = _require_media_type(exchange.surface, headers)
     raw = await bodies.read(
         request.receive,
@@ -77,6 +81,8 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
     inbound = (
         replace(inbound, is_platform=exchange.is_platform) if exchange.is_platform else inbound
     )
+    if exchange.caller is not None:
+        exchange.end_user = labels.end_user(inbound, account_id=exchange.caller.account_id)
     exchange.is_stream = inbound.is_stream
     exchange.model = _model(inbound.model)
     return Job(

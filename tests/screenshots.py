@@ -1,7 +1,7 @@
 """Pictures of every page, for people to look at: `python3 dev.py screenshots`.
 
-Not a test: nothing is asserted but that each page opens. A scene of some thousand requests over 30 days
-is made in a database of its own; the pictures land in docs/screenshots.
+Not a test: nothing is asserted but that each page opens. A scene of some thousand requests over 30
+days is made in a database of its own; the pictures land in docs/screenshots.
 """
 
 import re
@@ -39,7 +39,7 @@ def pages(live_server):
         if (
             route.is_staff
             or LEFT_OUT.search(route.name)
-            or set(route.arguments) - set(scene.values())
+            or set(route.arguments) - set(scene.values)
         ):
             continue
         url = scene.url(route)

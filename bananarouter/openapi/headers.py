@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bananarouter.openapi import schema
 from bananarouter.openapi.operation import Kind, Parameter, Tag
 from bananarouter.openapi.schema import Json
+from logs.labels import LABEL_PATTERN
 
 _ON_OFF: Json = {"enum": ["on", "off"], "default": "on"}
 
@@ -32,6 +33,13 @@ SENT: Mapping[str, Parameter] = {
             schema=schema.text(**_ON_OFF),
         ),
         Parameter(
+            name="X-Tag",
+            place="header",
+            text="A label of your own for this request: the pages filter and sum by it. It is "
+            "kept with the request and sent to no vendor.",
+            schema=schema.text(pattern=LABEL_PATTERN, examples=["checkout/search"]),
+        ),
+        Parameter(
             name="OpenAI-Beta",
             place="header",
             text="Passed on when known, else refused.",
@@ -50,7 +58,12 @@ SENT: Mapping[str, Parameter] = {
         ),
     )
 }
+_LABELS = ("X-Tag",)
 _PAID = ("X-Max-Cost-USD", "X-Max-Tokens-Clamp", "X-Keep-Alive")
+_READ: Mapping[Kind, tuple[str, ...]] = {
+    Kind.RELAYED: (*_LABELS, *_PAID),
+    Kind.COUNT: _LABELS,
+}
 _OF_PROTOCOL: Mapping[Tag, tuple[str, ...]] = {
     Tag.OPENAI: ("OpenAI-Beta",),
     Tag.ANTHROPIC: ("anthropic-version", "anthropic-beta"),
@@ -108,7 +121,7 @@ def taken(kind: Kind, tag: Tag) -> list[Parameter]:
     """Return the request headers that an operation reads."""
     if kind is Kind.LIST:
         return [SENT["anthropic-version"]]
-    names = (*(_PAID if kind is Kind.RELAYED else ()), *_OF_PROTOCOL.get(tag, ()))
+    names = (*_READ.get(kind, ()), *_OF_PROTOCOL.get(tag, ()))
     return [SENT[name] for name in names]
 
 

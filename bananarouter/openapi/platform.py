@@ -111,6 +111,14 @@ SCHEMAS: dict[str, Json] = {
             "status": integer("The HTTP status of the answer."),
             "finish_reason": maybe(text()),
             "error_code": maybe(ref("ErrorCode")),
+            "tag": maybe(text("What `X-Tag` said.")),
+            "end_user": maybe(
+                text(
+                    "A keyed hash of the end user that the body named; "
+                    "the name itself is not kept.",
+                    pattern="^[0-9a-f]{32}$",
+                )
+            ),
             "tokens_prompt": _TOKENS,
             "tokens_completion": _TOKENS,
             "native_tokens_reasoning": _TOKENS,

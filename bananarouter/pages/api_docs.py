@@ -126,7 +126,7 @@ class _Reference(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             layout="shell.html" if of(self.request).account else "outside.html",
-            nav="api_docs",
+            nav="guide",
             origin=origin(self.request),
             groups=groups(),
             key_variable=examples.KEY_VARIABLE,

@@ -1,14 +1,18 @@
 """Overview: what do I have, what did I spend, on what, what needs me; or the first call."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.utils import timezone
 
-from bananarouter.pages import activity, attention, glance
+from bananarouter.pages import attention, glance
+from bananarouter.pages.requests import scope as requests_scope
 from bananarouter.pages.shell import Page, of
 from bananarouter.pages.usage import scope
+from logs import search
+from logs.models import RequestLog
+from logs.search import Wanted
 
 RECENT_ROWS = 8
 
@@ -22,13 +26,17 @@ class Overview(Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = timezone.now()
         key_ids = scope.key_ids(of(self.request).membership)
-        rows = activity.latest(
-            self.account.pk, activity.Filters(key_ids=key_ids), rows_max=RECENT_ROWS
-        )
+        rows = self._latest(now)
         money = glance.money(self.account.pk, today=now.date(), key_ids=key_ids)
         if rows:
             kwargs |= self._work(money, now=now, key_ids=key_ids)
         return super().get_context_data(rows=rows, money=money, sees_all=key_ids is None, **kwargs)
+
+    def _latest(self, now: dt.datetime) -> Sequence[RequestLog]:
+        """Return the latest requests that the user's role may see."""
+        place = of(self.request).membership
+        key_ids = requests_scope.key_ids(place, now=now) if place else ()
+        return search.find(self.account.pk, Wanted(key_ids=key_ids), rows_max=RECENT_ROWS).rows
 
     def _work(
         self, money: glance.Money, *, now: dt.datetime, key_ids: Collection[int] | None

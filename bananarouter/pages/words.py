@@ -238,11 +238,6 @@ def failure(error_code: str | None) -> Words:
     return _FAILURE_BY_CODE.get(error_code or "", "")
 
 
-def ending(charge: Charge | None) -> Words:
-    """Say why a charge is what it is; empty while it is open or when there is none."""
-    return REASONS.get(charge.reason or "", "") if charge else ""
-
-
 def jurisdiction(code: str) -> Words:
     """Name the place of a vendor: a country, or what stands for one."""
     return _PLACES.get(code) or countries.name(code)

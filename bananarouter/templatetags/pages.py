@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import uuid
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,6 +18,7 @@ from bananarouter.pages.catalogue import words as catalogue_words
 from bananarouter.pages.catalogue.offers import Price
 from billing.money import decimal_usd, display_usd
 from logs.models import RequestLog
+from routing.exchange import generation_id
 
 register = template.Library()
 
@@ -107,6 +109,12 @@ def tokens_in(row: RequestLog) -> int:
 def tokens_out(row: RequestLog) -> int:
     """Return all tokens that came out, hidden reasoning too."""
     return row.output_tokens + row.reasoning_tokens
+
+
+@register.filter
+def generation(request_id: uuid.UUID) -> str:
+    """Write a request's id as the API does: `gen-0198…`."""
+    return generation_id(request_id)
 
 
 @register.filter

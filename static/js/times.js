@@ -5,8 +5,13 @@ const format = new Intl.DateTimeFormat(document.documentElement.lang, {
   timeStyle: "long",
 });
 
-for (const element of document.querySelectorAll("time[datetime][title]")) {
-  const exact = format.format(new Date(element.dateTime));
-  element.title = exact;
-  if (element.dataset.exact !== undefined) element.textContent = exact;
+function tell(root) {
+  for (const element of root.querySelectorAll("time[datetime][title]")) {
+    const exact = format.format(new Date(element.dateTime));
+    element.title = exact;
+    if (element.dataset.exact !== undefined) element.textContent = exact;
+  }
 }
+
+tell(document);
+document.addEventListener("htmx:afterSwap", (event) => tell(event.detail.target));

@@ -246,6 +246,8 @@ def callers_errors(scene):
                 ("anthropic-beta", "openai-beta", "anthropic-version", "x-max-cost-usd",
                  "x-max-tokens-clamp", "x-keep-alive")}  # fmt: skip
         place.send(protocol, known, raw, headers=beta)
+        tag = {"x-tag": f"{latin('header-tag')} and more"}
+        assert place.send(protocol, known, raw, headers=tag).status == 400
     for path in ("/v1/", "/v1beta/models/", "/api/v1/", "/", "/v1/models/", "/keys/"):
         for method in ("GET", "POST"):
             url = scene.query(f"{path}{latin('path')}:generateContent")

@@ -62,7 +62,7 @@ def rich(scene, protocol):
             "tools": [{"name": latin("tool-name"), "input_schema": schema}], **unknown,
         }  # fmt: skip
         if protocol is MESSAGES:
-            found |= {"stop_sequences": [word("stop")], "metadata": {"user_id": word("metadata")}}
+            found |= {"stop_sequences": [word("stop")], "metadata": {"user_id": word("user-id")}}
         return found
     if protocol in (GENERATE, GEMINI_COUNT):
         inline = {"mimeType": "image/png", "data": packed(word("image-data"))}
@@ -83,7 +83,7 @@ def rich(scene, protocol):
             "input": word("user"),
             "instructions": word("system"),
             "metadata": {"m": word("metadata")},
-            "user": word("user-id"),
+            "safety_identifier": word("user-id"),
             **unknown,
         }
     return {"input": [word("user")], "user": word("user-id"), **unknown}

@@ -33,11 +33,14 @@ ALL = {
     "reasoning_tokens": 5,
     "is_estimated": True,
     "cost_nusd": 1 << 60,
+    "sent_ms": 15,
     "first_byte_ms": 120,
     "total_ms": 900,
     "status": 200,
     "finish_reason": "stop",
     "error_code": None,
+    "tag": "team/a",
+    "end_user": "0a" * 16,
 }
 
 

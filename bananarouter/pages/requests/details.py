@@ -1,0 +1,55 @@
+"""The page of one request."""
+
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+from accounts import roles
+from bananarouter.pages import words
+from bananarouter.pages.requests import explained, scope, stories
+from bananarouter.pages.requests.stories import Story
+from bananarouter.pages.shell import Page, Private, of
+from logs.models import RequestLog
+
+
+class OfRequest(Private):
+    """A view of one request, for those who may see it."""
+
+    needs = roles.may_see_requests
+
+    @cached_property
+    def story(self) -> Story:
+        """The request's story. Raises: Http404, also for a request that others may see."""
+        row = RequestLog.objects.filter(
+            request_id=self.kwargs["request_id"], account_id__in=self.account_ids
+        ).first()
+        if row is None:
+            raise Http404
+        key, places = stories.key_of(row), of(self.request).memberships
+        made_by = key.created_by_id if key else None
+        if not scope.may_see(places, account_id=row.account_id or 0, made_by=made_by):
+            raise Http404
+        return stories.tell(row, key=key)
+
+
+class Request(OfRequest, Page):
+    """Everything that is kept of one request."""
+
+    template_name = "requests/request.html"
+    nav = "requests"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        story = self.story
+        return super().get_context_data(
+            story=story,
+            row=story.row,
+            charge=story.charge,
+            steps=explained.charge(story),
+            routing=explained.routing(story),
+            spans=explained.time(story),
+            failure=words.failure(story.row.error_code),
+            limit=explained.limit(story, now=timezone.now()),
+            **kwargs,
+        )
