@@ -41,14 +41,16 @@ def routes() -> list[Route]:
     return list(_walk(get_resolver(), "", ""))
 
 
-def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Route]:
+def _walk(
+    resolver: URLResolver, prefix: str, namespace: str, above: tuple[str, ...] = ()
+) -> Iterator[Route]:
     for part in resolver.url_patterns:
         pattern = prefix + str(part.pattern)
+        names = (*above, *sorted(part.pattern.regex.groupindex))
         if isinstance(part, URLResolver):
             below = f"{namespace}{part.namespace}:" if part.namespace else namespace
-            yield from _walk(part, pattern, below)
+            yield from _walk(part, pattern, below, names)
         elif isinstance(part, URLPattern):
-            names = tuple(sorted(part.pattern.regex.groupindex))
             yield Route(name=f"{namespace}{part.name}", pattern=pattern, arguments=names)
 
 
