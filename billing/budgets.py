@@ -39,10 +39,16 @@ def set_limits(
         sharing = ApiKey.objects.filter(Q(pk=holder) | Q(limits_of=holder)).order_by("pk")
         keys = list(sharing.select_for_update())
         rows = {b.period: b for b in _locked(holder)}
-        fresh = {p for p, limit in limits.items() if limit is not None and p not in rows}
-        spent = _spent(keys, now=moment) if fresh else queries.Spent()
+        is_new = any(p not in rows for p, limit in limits.items() if limit is not None)
+        spent = _spent(keys, now=moment) if is_new else queries.Spent()
         for period, limit in limits.items():
-            if period in fresh:
+            row = rows.get(period)
+            if limit is None:
+                if row is not None:
+                    row.delete()
+            elif row is not None:
+                Budget.objects.filter(pk=row.pk).update(limit_nusd=limit)
+            else:
                 Budget.objects.create(
                     api_key_id=holder,
                     period=period,
@@ -50,10 +56,6 @@ def set_limits(
                     limit_nusd=limit,
                     spent_nusd=spent.in_window(period),
                 )
-            elif period in rows and limit is None:
-                rows[period].delete()
-            elif period in rows:
-                Budget.objects.filter(pk=rows[period].pk).update(limit_nusd=limit)
         _announce(keys, has_budget=Budget.objects.filter(api_key=holder).exists())
 
 

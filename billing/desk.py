@@ -332,8 +332,11 @@ class Desk:
         """Retire leases that are old, or whose window has ended, whatever the heartbeats."""
         oldest = time.monotonic() - settings.LEASE_ROTATION_S
         for purse in list(self._purses.values()):
-            old = [lease for lease in purse.leases.values()
-                   if (lease.born_at <= oldest or lease.is_past) and not lease.is_draining]  # fmt: skip
+            old = [
+                lease
+                for lease in purse.leases.values()
+                if (lease.born_at <= oldest or lease.is_past) and not lease.is_draining
+            ]
             for lease in old:
                 purses.retire(lease)
             if old:

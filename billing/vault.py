@@ -214,7 +214,10 @@ def _draws(session: _Session, lease: Lease) -> list[tuple[Budget, bool]]:
     if not session.budgets:
         return []
     links = LeaseBudget.objects.filter(lease=lease).order_by("budget")
-    found = [(session.budgets.get(b), start) for b, start in links.values_list("budget_id", "period_start")]
+    found = [
+        (session.budgets.get(b), start)
+        for b, start in links.values_list("budget_id", "period_start")
+    ]
     return [(b, b.period_start == start) for b, start in found if b is not None]
 
 

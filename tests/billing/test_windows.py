@@ -61,8 +61,6 @@ def test_what_holds_in_total_never_starts_over():
 # One worker's orders, step by step
 
 
-
-
 @pytest.fixture
 def account(make_wallet):
     return make_wallet(100 * USD)
@@ -281,7 +279,7 @@ class TestLimits:
         assert ApiKey.objects.get(pk=key).has_budget
         assert ledger.audit() == []
 
-    def test_periods_that_are_not_named_stay(self, account, key):
+    def test_periods_that_are_not_named_stay(self, key):
         limit(key, daily=1, total=2)
         limit(key, daily=3)
         assert dict(Budget.objects.values_list("period", "limit_nusd")) == {"daily": 3, "total": 2}
@@ -297,7 +295,10 @@ class TestLimits:
             found = fund(boot, account, key, 60)
             charge(found.lease_id, account, key, 60)
             told = queries.key_limits(account, now=timezone.now())[key]
-            assert [(one.period, one.left_nusd) for one in told] == [("daily", 40), ("monthly", 240)]
+            assert [(one.period, one.left_nusd) for one in told] == [
+                ("daily", 40),
+                ("monthly", 240),
+            ]
             clock.shift(20)
             told = queries.key_limits(account, now=timezone.now())[key]
             assert [(one.period, one.left_nusd) for one in told] == [

@@ -154,3 +154,59 @@ def test_unhealthy_endpoints_come_last_and_are_still_tried():
     install(channel("a", priority=1), channel("b", priority=2), channel("c", priority=3))
     assert plan(is_healthy=lambda e: e.channel.name != "a") == ["b", "c", "a"]
     assert plan(is_healthy=lambda _e: False) == ["a", "b", "c"]
+
+
+# Jurisdictions
+
+
+def two_places():
+    install(
+        channel("us", jurisdiction="US", priority=1), channel("cn", jurisdiction="CN", priority=2)
+    )
+
+
+def within(*key, account=None):
+    both = frozenset(key) & frozenset(account) if key and account else frozenset(key or account)
+    return caller(
+        allowed_jurisdictions=both,
+        account_jurisdictions=frozenset(account) if account else None,
+    )
+
+
+def test_a_key_reaches_its_jurisdictions_only():
+    two_places()
+    assert plan() == ["us", "cn"]
+    assert plan(who=within("CN")) == ["cn"]
+    assert plan(who=within("CN", "US", "FR")) == ["us", "cn"]
+    assert plan(who=within(account=["US"])) == ["us"]
+    assert plan(surface=Surface.MESSAGES, who=within("CN")) == ["cn"]
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        (within("FR"), "This API key allows vendors in FR only, and openai/m is offered in CN, US"),
+        (within(account=["SG"]), "This account allows vendors in SG only"),
+        (within("US", account=["SG"]), "This account allows vendors in SG only"),
+        (within("FR", account=["FR", "US"]), "This API key allows vendors in FR only"),
+        (
+            within("US", account=["CN"]),
+            "This API key allows no jurisdiction that its account allows",
+        ),
+    ],
+)
+def test_when_no_jurisdiction_is_left_it_says_who_forbids_it(who, said):
+    two_places()
+    error = refusal(who=who)
+    assert (error.code, error.status, error.param) == (Code.JURISDICTION, 403, "model")
+    assert said in error.message
+    assert not planner.is_visible(catalogue.current().resolve("m"), caller=who)
+
+
+def test_a_native_endpoint_elsewhere_gives_way_to_a_translated_one_within():
+    install(
+        channel("us", jurisdiction="US"),
+        channel("cn", jurisdiction="CN", protocol="anthropic-messages"),
+    )
+    assert plan(surface=Surface.CHAT, who=within("CN")) == ["cn"]
+    assert refusal(who=within("CN")).code is Code.WRONG_PROTOCOL  # embeddings
