@@ -5,13 +5,14 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import api_docs, home, keys, overview, requests, shell, staff
+from bananarouter.pages import api_docs, home, overview, requests, shell, staff
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
     "catalogue",
     "contact",
     "guide",
+    "keys",
     "legal",
     "organization",
     "playground",
@@ -26,9 +27,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/api/<slug:tag>", api_docs.Protocol.as_view(), name="api_protocol"),
     path("api/openapi.json", api_docs.Document.as_view(), name="openapi"),
     path("overview", overview.Overview.as_view(), name="overview"),
-    path("keys", keys.Keys.as_view(), name="keys"),
-    path("keys/new", keys.New.as_view(), name="key_new"),
-    path("keys/<int:key_id>/revoke", keys.Revoke.as_view(), name="key_revoke"),
     path("requests", requests.Requests.as_view(), name="requests"),
     path("requests.csv", requests.Download.as_view(), name="requests_csv"),
     path("requests/<uuid:request_id>", requests.Request.as_view(), name="request"),

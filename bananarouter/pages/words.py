@@ -4,7 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Membership
-from billing.models import Attempt, Charge
+from billing.models import Attempt, Budget, Charge
 from billing.usage import UnitClass
 from routing.error_codes import Code
 from routing.surfaces import Surface
@@ -82,6 +82,13 @@ REASONS: dict[str, Words] = {
     Charge.Reason.REFUSED: _("The request was refused. Nothing was charged."),
 }
 
+PERIODS: dict[str, Words] = {
+    Budget.Period.DAILY: _("today"),
+    Budget.Period.WEEKLY: _("this week"),
+    Budget.Period.MONTHLY: _("this month"),
+    Budget.Period.TOTAL: _("in total"),
+}
+
 OUTCOMES: dict[str, Words] = {
     Attempt.Outcome.DELIVERED: _("answered"),
     Attempt.Outcome.CONNECT_ERROR: _("could not be reached"),
@@ -128,6 +135,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     ),
     _("The key may not be used from this address."): (Code.IP_NOT_ALLOWED,),
     _("The key may not use this model. Make a key that allows it."): (Code.MODEL_NOT_ALLOWED,),
+    _("Key or account allow vendors in other places only, so it was sent nowhere."): (
+        Code.JURISDICTION,
+    ),
     _("The account may not do this now. Ask the operator of this site."): (
         Code.ACCOUNT_INACTIVE,
         Code.PERMISSION_DENIED,
@@ -139,7 +149,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _("Other requests in flight held the balance. Send it again when they are done."): (
         Code.IN_FLIGHT,
     ),
-    _("The key has reached its money limit. Make a key with a higher one."): (Code.KEY_LIMIT,),
+    _("The key has reached a limit of money. Raise it under Keys, or wait until it starts over."): (
+        Code.KEY_LIMIT,
+    ),
     _("The cost limit that the request itself set was reached."): (Code.COST_CAP,),
     _("There is no such model or address here. Check its name."): (
         Code.MODEL_NOT_FOUND,

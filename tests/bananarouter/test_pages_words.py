@@ -218,7 +218,16 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
 
 
 PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_password"]
-MEMBERS_PAGES = ["playground", "overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
+MEMBERS_PAGES = [
+    "playground",
+    "overview",
+    "keys",
+    "key_new",
+    "key_new_management",
+    "requests",
+    "account_email",
+    "mfa_index",
+]
 
 
 @pytest.mark.django_db

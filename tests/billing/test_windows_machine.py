@@ -119,9 +119,11 @@ class Windows(RuleBasedStateMachine):
     def begin(self):
         pass
 
-    @rule(hours=st.sampled_from([1, 3, 11, 24, 24 * 6, 24 * 27]))
-    def travel(self, hours):
-        self.now += dt.timedelta(hours=hours)
+    @rule(days=st.sampled_from([0, 1, 1, 6, 27]), hours=st.sampled_from([-1, 1, 4, 6]))
+    def travel(self, days, hours):
+        """Go to a time near a midnight to come: where windows turn, and clocks disagree."""
+        midnight = self.now.replace(hour=0) + dt.timedelta(days=days)
+        self.now = max(self.now, midnight + dt.timedelta(hours=hours))
 
     @rule(which=WHICH, hold=HOLDS, ignores_the_end=st.booleans())
     def admit(self, which, hold, ignores_the_end):
