@@ -149,7 +149,7 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _("Other requests in flight held the balance. Send it again when they are done."): (
         Code.IN_FLIGHT,
     ),
-    _("The key has reached a limit of money. Raise it under Keys, or wait until it starts over."): (
+    _("The key has reached a spending limit. Raise it under Keys, or wait until it starts over."): (
         Code.KEY_LIMIT,
     ),
     _("The cost limit that the request itself set was reached."): (Code.COST_CAP,),

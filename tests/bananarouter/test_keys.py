@@ -467,7 +467,7 @@ def test_a_management_key_is_made_by_itself_and_has_no_limits(client, account):
     edit(client, key, name="chief", daily_usd="5", allowed_models="demo/*")
     key.refresh_from_db()
     assert (key.name, key.has_budget, key.allowed_models) == ("chief", False, [])
-    assert "Limits of money" not in page(client, "key", key)
+    assert "Spending limits" not in page(client, "key", key)
 
 
 # Who may

@@ -146,7 +146,7 @@ class Key(_Named):
             if limit_nusd is not None:
                 self.initial[LIMITS[period]] = decimal_usd(limit_nusd)
         rate: Any = self.fields["requests_per_minute_max"]
-        rate.help_text = _("At most %(count)s, as your account. Empty: as your account.") % {
+        rate.help_text = _("Your account allows %(count)s. Empty: that many.") % {
             "count": f"{self.rate_max:,}"
         }
         places: Any = self.fields["allowed_jurisdictions"]
