@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import admin_contact, changes, keys, owners
+from accounts import admin_contact, changes, keys, owners, scopes
 from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
 
 # Django finds the staff site's pages in this module alone.
@@ -177,10 +177,10 @@ class KeyScope(KeyForm):
         fields = ["name", "allowed_models", "allowed_ips", "expires_at"]
 
     def clean_allowed_models(self) -> list[str]:
-        return self._clean(keys.clean_models, self.cleaned_data["allowed_models"])
+        return self._clean(scopes.clean_models, self.cleaned_data["allowed_models"])
 
     def clean_allowed_ips(self) -> list[str]:
-        return self._clean(keys.clean_networks, self.cleaned_data["allowed_ips"])
+        return self._clean(scopes.clean_networks, self.cleaned_data["allowed_ips"])
 
     def _clean(self, read: Any, value: Any) -> list[str]:
         if value in (None, ""):
@@ -189,7 +189,7 @@ class KeyScope(KeyForm):
             raise forms.ValidationError("Write a JSON list of texts.")
         try:
             found: list[str] = read(value)
-        except keys.InvalidScope as error:
+        except scopes.InvalidScope as error:
             raise forms.ValidationError(str(error)) from error
         return found
 

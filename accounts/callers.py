@@ -3,6 +3,7 @@
 import ipaddress
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -49,6 +50,19 @@ class Caller:
     last_four: str
     is_management: bool = False
     is_trial: bool = False  # all its account's money is a trial's
+    # The key's own rate; it can only lower the account's.
+    key_requests_per_minute_max: int | None = None
+    # The key that holds the limits of money and rate: the oldest of a row of rotated ones.
+    limits_key_id: int = 0
+    # Jurisdictions of vendors that key and account both allow; None: every one.
+    allowed_jurisdictions: frozenset[str] | None = None
+    # What the account alone allows.
+    account_jurisdictions: frozenset[str] | None = None
+
+    @property
+    def budget_key_id(self) -> int | None:
+        """The key whose budgets hold, None without any."""
+        return self.limits_key_id if self.has_budget else None
 
     def may_use(self, model_slug: str) -> bool:
         """Tell whether the key's patterns allow a model: exact, or a prefix before `*`."""
@@ -69,6 +83,13 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         return found.ipv4_mapped
     return found
+
+
+def _both(one: Sequence[str], other: Sequence[str]) -> frozenset[str] | None:
+    """Return what two lists allow together; an empty list allows everything."""
+    if one and other:
+        return frozenset(one) & frozenset(other)
+    return frozenset(one or other) or None
 
 
 class Entry:
@@ -100,6 +121,10 @@ class Entry:
             last_four=key.last_four,
             is_management=key.is_management,
             is_trial=account.is_trial,
+            key_requests_per_minute_max=key.requests_per_minute_max,
+            limits_key_id=key.limits_key_id,
+            allowed_jurisdictions=_both(key.allowed_jurisdictions, account.allowed_jurisdictions),
+            account_jurisdictions=_both(account.allowed_jurisdictions, ()),
         )
 
     def admit(self, source_ip: str, now: float) -> Caller:

@@ -9,31 +9,33 @@ import asyncio
 import datetime as dt
 import hashlib
 import hmac
-import ipaddress
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Unpack
 
-from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, IntegrityError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from accounts import changes, keytext
+from accounts import changes, keytext, scopes
 from accounts.callers import UNKNOWN_TTL_S, Cache, Caller, Entry, KeyRefused
 from accounts.keytext import NoPepper, derive_demo
 from accounts.models import Account, ApiKey, Change, User
+from accounts.scopes import InvalidScope, Options
 
 __all__ = [
+    "AlreadyMade",
+    "AlreadyRotated",
     "Caller",
     "InvalidScope",
     "KeyRefused",
     "KeysUnavailable",
     "NoPepper",
+    "NotActive",
     "cached",
-    "clean_models",
-    "clean_networks",
+    "change",
     "close",
     "connect",
+    "delete",
     "derive_demo",
     "disable",
     "find",
@@ -42,6 +44,7 @@ __all__ = [
     "public_hash",
     "rename",
     "revoke",
+    "rotate",
     "set_paused",
     "verify",
 ]
@@ -50,27 +53,41 @@ LOOK_UP_THREADS = 4
 LOOK_UPS_WAITING_MAX = 1_000
 # How often a look-up starts over because a change came in between.
 LOOK_UP_TRIES = 3
-PATTERNS_MAX = 200
-PATTERN_CHARS_MAX = 200
+# What a key hands on to the one that takes its place.
+_ROTATED = (
+    "account",
+    "created_by",
+    "name",
+    "is_demo",
+    "is_management",
+    "allowed_models",
+    "allowed_ips",
+    "allowed_jurisdictions",
+    "requests_per_minute_max",
+    "cost_center",
+    "has_budget",
+    "expires_at",
+)
 
 
 class KeysUnavailable(Exception):
     """The database cannot be asked now: says nothing about the key."""
 
 
-class InvalidScope(ValueError):
-    """A restriction of a key that cannot be understood."""
+class AlreadyMade(Exception):
+    """The form that asks for a key has made one: `key`, whose text was shown then."""
+
+    def __init__(self, key: ApiKey) -> None:
+        super().__init__(str(key.pk))
+        self.key = key
 
 
-class Options(TypedDict):
-    """What a key may be restricted to."""
+class AlreadyRotated(AlreadyMade):
+    """Another key has taken this one's place: `key`."""
 
-    allowed_models: NotRequired[Sequence[str]]
-    allowed_ips: NotRequired[Sequence[str]]
-    expires_at: NotRequired[dt.datetime | None]
-    has_budget: NotRequired[bool]
-    is_management: NotRequired[bool]
-    purpose: NotRequired[ApiKey.Purpose]
+
+class NotActive(Exception):
+    """The key works no more, so that nothing can take its place."""
 
 
 _cache = Cache()
@@ -207,11 +224,18 @@ def mint(
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which is known only now.
 
-    Raises: NoPepper; InvalidScope.
+    Raises: NoPepper; InvalidScope; AlreadyMade when a key of the same `form_id` stands.
     """
     text = keytext.draw()
-    key = ApiKey(account=account, created_by=created_by, name=name, **_scope(options))
-    _store(key, text)
+    key = ApiKey(account=account, created_by=created_by, name=name, **scopes.cleaned(options))
+    try:
+        with transaction.atomic():
+            _store(key, text)
+    except IntegrityError as error:
+        made = ApiKey.objects.filter(form_id=key.form_id, account=account).first()
+        if key.form_id is None or made is None:
+            raise
+        raise AlreadyMade(made) from error
     return key, text
 
 
@@ -234,15 +258,54 @@ def _store(key: ApiKey, text: str) -> None:
     key.save(force_insert=True)
 
 
-def _scope(options: Options) -> dict[str, Any]:
-    return {
-        "allowed_models": clean_models(options.get("allowed_models", ())),
-        "allowed_ips": clean_networks(options.get("allowed_ips", ())),
-        "expires_at": options.get("expires_at"),
-        "has_budget": options.get("has_budget", False),
-        "is_management": options.get("is_management", False),
-        "purpose": options.get("purpose", ApiKey.Purpose.API),
-    }
+def change(key: ApiKey, **options: Unpack[Options]) -> None:
+    """Change what a key may do, on every worker within a second. Raises: InvalidScope."""
+    scope = scopes.cleaned(options)
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk).update(**scope)
+        changes.announce(Change.Topic.KEY, str(key.pk))
+    key.refresh_from_db(fields=list(scope))
+
+
+def rotate(key: ApiKey, *, overlap: dt.timedelta, now: dt.datetime) -> tuple[ApiKey, str]:
+    """Make a key that takes another's place and draws on the same limits.
+
+    The older one works until the overlap ends, or its own end if that comes first. Return the
+    new key and its text, which is known only now.
+    Locks: the key. Raises: AlreadyRotated; NotActive; NoPepper.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.select_for_update().get(pk=key.pk)
+        newer = old.replaced_by.filter(disabled_at=None).first()
+        if newer is not None:
+            raise AlreadyRotated(newer)
+        if old.disabled_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise NotActive(str(old.pk))
+        text = keytext.draw()
+        new = ApiKey(
+            limits_of_id=old.limits_key_id,
+            replaces=old,
+            **{name: getattr(old, name) for name in _ROTATED},
+        )
+        _store(new, text)
+        ends_at = min(now + overlap, old.expires_at or dt.datetime.max.replace(tzinfo=dt.UTC))
+        ApiKey.objects.filter(pk=old.pk).update(expires_at=ends_at)
+        changes.announce(Change.Topic.KEY, str(old.pk))
+    key.refresh_from_db()
+    return new, text
+
+
+def delete(key: ApiKey) -> bool:
+    """Disable a key for good and take it off the lists; False if that was done already.
+
+    Its row and its requests stay. Workers hear of it within a second.
+    """
+    with transaction.atomic():
+        disable(key)
+        rows = ApiKey.objects.filter(pk=key.pk, deleted_at=None)
+        is_done = bool(rows.update(deleted_at=timezone.now()))
+    key.refresh_from_db(fields=["disabled_at", "deleted_at"])
+    return is_done
 
 
 def disable(key: ApiKey) -> bool:
@@ -276,32 +339,6 @@ def rename(key: ApiKey, *, name: str) -> None:
 def public_hash(digest: bytes) -> str:
     """Return the name by which the API tells keys apart; it verifies nothing."""
     return hashlib.sha256(b"public:" + digest).hexdigest()
-
-
-def clean_models(patterns: Sequence[str]) -> list[str]:
-    """Return patterns over model slugs as they are stored. Raises: InvalidScope."""
-    found = [pattern.strip() for pattern in patterns if pattern.strip()]
-    if len(found) > PATTERNS_MAX:
-        raise InvalidScope("too many models")
-    for pattern in found:
-        if (
-            "*" in pattern[:-1]
-            or any(char.isspace() for char in pattern)
-            or len(pattern) > PATTERN_CHARS_MAX
-        ):
-            raise InvalidScope("a model pattern is a slug, or a prefix that ends in *")
-    return found
-
-
-def clean_networks(networks: Sequence[str]) -> list[str]:
-    """Return CIDR ranges as they are stored; a lone address is itself. Raises: InvalidScope."""
-    found = [text.strip() for text in networks if text.strip()]
-    if len(found) > PATTERNS_MAX:
-        raise InvalidScope("too many address ranges")
-    try:
-        return [str(ipaddress.ip_network(text, strict=False)) for text in found]
-    except ValueError as error:
-        raise InvalidScope("an address range is CIDR, like 192.0.2.0/24") from error
 
 
 revoke = disable

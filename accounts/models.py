@@ -167,6 +167,12 @@ class ApiKey(models.Model):
     replaces = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaced_by"
     )
+    # The oldest key of a row of rotated ones holds the limits of them all; NULL: its own.
+    limits_of = models.ForeignKey(
+        "self", on_delete=models.RESTRICT, null=True, blank=True, related_name="sharing_limits"
+    )
+    # Of the form that made it: sent twice, it makes one key.
+    form_id = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     # True when billing holds a money limit for this key (billing.Budget).
     has_budget = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -184,6 +190,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.last_four})"
+
+    @property
+    def limits_key_id(self) -> int:
+        """The key whose limits of money and rate this one draws on."""
+        return self.limits_of_id or self.pk
 
 
 class PolicyVersion(models.Model):

@@ -6,13 +6,14 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from bananarouter import health
-from bananarouter.pages import api_docs, home, keys, overview, shell, signin, staff
+from bananarouter.pages import api_docs, home, overview, shell, signin, staff
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
     "catalogue",
     "contact",
     "guide",
+    "keys",
     "legal",
     "organization",
     "playground",
@@ -28,9 +29,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/api/<slug:tag>", api_docs.Protocol.as_view(), name="api_protocol"),
     path("api/openapi.json", api_docs.Document.as_view(), name="openapi"),
     path("overview", overview.Overview.as_view(), name="overview"),
-    path("keys", keys.Keys.as_view(), name="keys"),
-    path("keys/new", keys.New.as_view(), name="key_new"),
-    path("keys/<int:key_id>/revoke", keys.Revoke.as_view(), name="key_revoke"),
     *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.timeids import hour_sql
-from billing import ledger
+from billing import ledger, windows
 from billing.models import Budget, Charge, GoodwillDay, Lease, LedgerAccount, Wallet
 
 ACTOR = "gateway"
@@ -45,10 +45,9 @@ def close(lease: Lease, *, state: Lease.State) -> None:
     )
     if not freed or not ended:
         raise LeaseBroken(str(lease.pk))
-    Budget.objects.filter(lease_budgets__lease=lease.pk).update(
-        leased_nusd=F("leased_nusd") - lease.amount_nusd,
-        spent_nusd=F("spent_nusd") + (spent - given),
-    )
+    drawn = Budget.objects.filter(lease_budgets__lease=lease.pk)
+    drawn.update(leased_nusd=F("leased_nusd") - lease.amount_nusd)
+    windows.counting(lease.pk).update(spent_nusd=F("spent_nusd") + (spent - given))
     if charges:
         _add_hours(lease)
     if spent:

@@ -50,22 +50,25 @@ class Desk:
     # Grants
 
     def try_admit(
-        self, *, wallet_id: int, api_key_id: int | None, has_budget: bool, hold_nusd: int
+        self, *, wallet_id: int, api_key_id: int | None, budget_key_id: int | None, hold_nusd: int
     ) -> Grant | None:
-        """Hold from what is leased already; None when that must be asked for."""
+        """Hold from what is leased already; None when that must be asked for.
+
+        `budget_key_id`: the key whose budgets hold for `api_key_id`, None without any.
+        """
         purse = self._purses.get(wallet_id)
         if purse is None or not self._may_admit():
             return None
-        pocket = purse.pockets.get(api_key_id if has_budget else None)
+        pocket = purse.pockets.get(budget_key_id)
         if pocket is None or pocket.waiters:
             return None
-        lease = pocket.lease
+        lease = pocket.usable()
         if lease is None or lease.left_nusd < hold_nusd:
             return None
         return self._grant(lease, wallet_id, api_key_id, hold_nusd)
 
     async def admit(
-        self, *, wallet_id: int, api_key_id: int | None, has_budget: bool, hold_nusd: int
+        self, *, wallet_id: int, api_key_id: int | None, budget_key_id: int | None, hold_nusd: int
     ) -> Grant:
         """Hold, taking or growing a lease if needed.
 
@@ -78,7 +81,7 @@ class Desk:
         grant = self.try_admit(
             wallet_id=wallet_id,
             api_key_id=api_key_id,
-            has_budget=has_budget,
+            budget_key_id=budget_key_id,
             hold_nusd=hold_nusd,
         )
         if grant is not None:
@@ -86,7 +89,7 @@ class Desk:
         purse = self._purses.get(wallet_id)
         if purse is None:
             purse = self._purses[wallet_id] = Purse(wallet_id)
-        pocket = purse.pocket(api_key_id if has_budget else None)
+        pocket = purse.pocket(budget_key_id)
         if len(pocket.waiters) >= WAITERS_MAX:
             raise MoneyUnavailable
         waiter = Waiter(hold_nusd=hold_nusd, future=self._loop.create_future())
@@ -252,7 +255,7 @@ class Desk:
                 left = lease.left_nusd if lease else 0
                 short = InsufficientCredit(
                     available_nusd=left + funded.room_nusd,
-                    is_in_flight=funded.whole_nusd >= waiter.hold_nusd,
+                    is_in_flight=funded.limit.left_nusd >= waiter.hold_nusd,
                     limit=funded.limit,
                 )
                 _fail(sent.queue, waiter, short)
@@ -267,10 +270,13 @@ class Desk:
                 return None
             lease = LocalLease(id=funded.lease_id, pocket=pocket, born_at=time.monotonic())
             purse.leases[lease.id] = self._leases[lease.id] = lease
+            if pocket.lease is not None:
+                purses.retire(pocket.lease)  # its budgets have started over
             pocket.lease = lease
         lease.left_nusd += funded.amount_nusd - lease.amount_nusd
         lease.amount_nusd = funded.amount_nusd
         lease.is_poor = funded.is_poor
+        lease.until = funded.until
         return lease
 
     def _serve(self, lease: LocalLease, waiter: Waiter) -> None:
@@ -283,7 +289,7 @@ class Desk:
 
     def _serve_local(self, pocket: Pocket) -> None:
         """Serve who waits, in order, from what came back."""
-        lease = pocket.lease
+        lease = pocket.usable()
         while lease is not None and pocket.waiters:
             waiter = pocket.waiters[0]
             if not waiter.future.done():
@@ -323,11 +329,14 @@ class Desk:
     # The life of leases
 
     def rotate(self) -> None:
-        """Retire leases older than the rotation, whatever their worker's heartbeats."""
+        """Retire leases that are old, or whose window has ended, whatever the heartbeats."""
         oldest = time.monotonic() - settings.LEASE_ROTATION_S
         for purse in list(self._purses.values()):
-            old = [lease for lease in purse.leases.values()
-                   if lease.born_at <= oldest and not lease.is_draining]  # fmt: skip
+            old = [
+                lease
+                for lease in purse.leases.values()
+                if (lease.born_at <= oldest or lease.is_past) and not lease.is_draining
+            ]
             for lease in old:
                 purses.retire(lease)
             if old:

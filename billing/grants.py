@@ -1,17 +1,30 @@
 """A hold on leased credit, and the reasons why there is none (pure)."""
 
+import datetime as dt
 from dataclasses import dataclass
+
+WALLET = "wallet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What bounds a caller most: its wallet, or a budget of its key. Amounts are nUSD."""
+
+    name: str = WALLET  # or billing.models.Budget.Period
+    amount_nusd: int = 0
+    # What would be free if nothing were in flight.
+    left_nusd: int = 0
+    resets_at: dt.datetime | None = None
 
 
 class InsufficientCredit(Exception):
     """The caller could hold `available_nusd` now; less than it asked for."""
 
-    def __init__(self, *, available_nusd: int, is_in_flight: bool, limit: str) -> None:
-        super().__init__(f"{limit}: {available_nusd}")
+    def __init__(self, *, available_nusd: int, is_in_flight: bool, limit: Limit) -> None:
+        super().__init__(f"{limit.name}: {available_nusd}")
         self.available_nusd = available_nusd
         # The money is there, but other requests hold it.
         self.is_in_flight = is_in_flight
-        # Whose money is short: "wallet", or "key" (its own limit).
         self.limit = limit
 
 

@@ -34,22 +34,28 @@ def desk() -> Desk:
 
 
 def try_admit(
-    *, wallet_id: int, api_key_id: int | None, has_budget: bool, hold_nusd: int
+    *, wallet_id: int, api_key_id: int | None, budget_key_id: int | None, hold_nusd: int
 ) -> Grant | None:
     """Hold credit without waiting; None when admit() must ask for it."""
     if _desk is None:
         return None
     return _desk.try_admit(
-        wallet_id=wallet_id, api_key_id=api_key_id, has_budget=has_budget, hold_nusd=hold_nusd
+        wallet_id=wallet_id,
+        api_key_id=api_key_id,
+        budget_key_id=budget_key_id,
+        hold_nusd=hold_nusd,
     )
 
 
 async def admit(
-    *, wallet_id: int, api_key_id: int | None, has_budget: bool, hold_nusd: int
+    *, wallet_id: int, api_key_id: int | None, budget_key_id: int | None, hold_nusd: int
 ) -> Grant:
     """Hold credit; see Desk.admit. Raises: InsufficientCredit, WalletFrozen, MoneyUnavailable."""
     return await desk().admit(
-        wallet_id=wallet_id, api_key_id=api_key_id, has_budget=has_budget, hold_nusd=hold_nusd
+        wallet_id=wallet_id,
+        api_key_id=api_key_id,
+        budget_key_id=budget_key_id,
+        hold_nusd=hold_nusd,
     )
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import restrictions
 from accounts.timeids import uuid7
+from billing import windows
 from billing.models import (
     Budget,
     Charge,
@@ -186,7 +187,9 @@ def correct(*, request_id: uuid.UUID, cost_nusd: int, actor: str) -> LedgerTrans
         )
         posted = post(kind=CORRECTION, ref=str(request_id), legs=legs, actor=actor)
         Charge.objects.filter(pk=request_id).update(corrected=True)
-        spent = Budget.objects.filter(pk__in=budget_ids, spent_nusd__gte=excess)
+        # Windows that have ended are not counted any more.
+        counting = windows.counting(charge.lease_id)
+        spent = counting.filter(pk__in=budget_ids, spent_nusd__gte=excess)
         spent.update(spent_nusd=F("spent_nusd") - excess)
     return posted
 

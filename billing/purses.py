@@ -1,6 +1,7 @@
 """What a worker knows of its leases: plain records of the event loop, no I/O."""
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ class LocalLease:
     grants: int = 0
     unconfirmed: int = 0
     born_at: float = 0.0
+    # Unix time from which nothing is granted from it: a budget of its key starts over.
+    until: float | None = None
     is_poor: bool = False
     is_draining: bool = False
     # The database knows that it drains.
@@ -28,6 +31,11 @@ class LocalLease:
     is_dead: bool = False
     # The database may hold a larger amount than `amount_nusd`.
     owes: bool = False
+
+    @property
+    def is_past(self) -> bool:
+        """True when the window that it was taken in has ended."""
+        return self.until is not None and time.time() >= self.until
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -51,7 +59,10 @@ class Sent:
 
 
 class Pocket:
-    """The grants of one wallet under the same budgets, and the one lease that they draw on."""
+    """The grants of one wallet under the same budgets, and the one lease that they draw on.
+
+    `api_key_id`: the key that holds the budgets, None without any.
+    """
 
     __slots__ = ("api_key_id", "lease", "purse", "waiters")
 
@@ -60,6 +71,14 @@ class Pocket:
         self.api_key_id = api_key_id
         self.lease: LocalLease | None = None
         self.waiters: deque[Waiter] = deque()
+
+    def usable(self) -> LocalLease | None:
+        """Return the lease to grant from; one whose window has ended is retired instead."""
+        lease = self.lease
+        if lease is not None and lease.is_past:
+            retire(lease)
+            return None
+        return lease
 
 
 class Purse:

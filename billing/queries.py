@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 
 from accounts.timeids import DAY, bound
-from billing.models import Charge, Lease
+from billing import windows
+from billing.models import Budget, Charge, Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,23 @@ class Spent:
     week_nusd: int = 0
     month_nusd: int = 0
 
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            total_nusd=self.total_nusd + other.total_nusd,
+            day_nusd=self.day_nusd + other.day_nusd,
+            week_nusd=self.week_nusd + other.week_nusd,
+            month_nusd=self.month_nusd + other.month_nusd,
+        )
+
+    def in_window(self, period: str) -> int:
+        """Return what was spent in the present window of a budget's period, nUSD."""
+        by_period = {
+            Budget.Period.DAILY: self.day_nusd,
+            Budget.Period.WEEKLY: self.week_nusd,
+            Budget.Period.MONTHLY: self.month_nusd,
+        }
+        return by_period.get(Budget.Period(period), self.total_nusd)
+
 
 def spent_by_key(account_id: int, *, today: dt.date, key_ids: Sequence[int]) -> Mapping[int, Spent]:
     """Return what keys of an account spent; one query. A key that spent nothing is left out."""
@@ -93,12 +111,25 @@ def spent_by_key(account_id: int, *, today: dt.date, key_ids: Sequence[int]) -> 
     }
 
 
+def spent_by_day(
+    account_id: int, *, days: Sequence[dt.date], key_ids: Sequence[int]
+) -> Mapping[int, Mapping[dt.date, int]]:
+    """Return what keys spent on some days that follow each other, nUSD; one query."""
+    found: dict[int, dict[dt.date, int]] = {}
+    rows = in_days(_charges_of(account_id), days).filter(api_key_id__in=key_ids)
+    for row in rows.values("api_key_id", "day").order_by().annotate(cost=Sum("cost_nusd")):
+        found.setdefault(row["api_key_id"], {})[days[row["day"]]] = row["cost"] or 0
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLimit:
-    """A key's money limit and what was spent under it, nUSD."""
+    """One money limit of a key and what was spent under it in its present window, nUSD."""
 
+    period: str = Budget.Period.TOTAL
     limit_nusd: int
     spent_nusd: int
+    resets_at: dt.datetime | None = None
 
     @property
     def left_nusd(self) -> int:
@@ -106,30 +137,42 @@ class KeyLimit:
         return max(self.limit_nusd - self.spent_nusd, 0)
 
 
-_LIMITS = """
-SELECT b.api_key_id, b.limit_nusd, b.spent_nusd + COALESCE(SUM(c.cost_nusd), 0)
-FROM billing_budget b
-JOIN accounts_apikey k ON k.id = b.api_key_id AND k.has_budget
-LEFT JOIN billing_leasebudget lb ON lb.budget_id = b.id
-    AND EXISTS (
-        SELECT 1 FROM billing_lease l
-        WHERE l.id = lb.lease_id AND l.state IN ('active', 'draining')
-    )
-LEFT JOIN billing_charge c ON c.lease_id = lb.lease_id
-WHERE k.account_id = %s AND b.period = 'total'
-GROUP BY b.id, b.api_key_id, b.limit_nusd, b.spent_nusd
+# What the charges of live leases cost, by budget, in the window that the budget counts.
+_LIVE_COSTS = """
+SELECT b.id, SUM(c.cost_nusd)
+FROM billing_lease l
+JOIN billing_leasebudget lb ON lb.lease_id = l.id
+JOIN billing_budget b ON b.id = lb.budget_id
+    AND (b.period_start = lb.period_start OR b.period_start IS NULL)
+JOIN billing_charge c ON c.lease_id = l.id
+WHERE l.wallet_id = %s AND l.state IN ('active', 'draining')
+GROUP BY b.id
 """
 
 
-def key_limits(account_id: int) -> Mapping[int, KeyLimit]:
-    """Return the total limits in force of an account's keys, live leases' costs included."""
+def key_limits(account_id: int, *, now: dt.datetime) -> Mapping[int, list[KeyLimit]]:
+    """Return the limits of an account's keys, live leases' costs included, shortest period first.
+
+    By the key that holds them (ApiKey.limits_key_id). Two queries.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_LIMITS, [account_id])
-        rows = cursor.fetchall()
-    return {
-        int(key_id): KeyLimit(limit_nusd=int(limit), spent_nusd=int(spent))
-        for key_id, limit, spent in rows
-    }
+        cursor.execute(_LIVE_COSTS, [account_id])
+        live = {int(budget_id): int(cost or 0) for budget_id, cost in cursor.fetchall()}
+    found: dict[int, list[KeyLimit]] = {}
+    for budget in Budget.objects.filter(api_key__account=account_id):
+        # Over: nobody has asked for money since, so the row is as it was then.
+        is_over = windows.has_ended(budget, now)
+        found.setdefault(budget.api_key_id, []).append(
+            KeyLimit(
+                period=budget.period,
+                limit_nusd=budget.limit_nusd,
+                spent_nusd=0 if is_over else budget.spent_nusd + live.get(budget.pk, 0),
+                resets_at=windows.end(budget.period, windows.start(budget.period, now)),
+            )
+        )
+    for limits in found.values():
+        limits.sort(key=lambda limit: windows.PERIODS.index(limit.period))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

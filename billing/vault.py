@@ -3,8 +3,10 @@
 Lock order everywhere: wallet, budgets, lease, charges. All amounts are nUSD.
 """
 
+import datetime as dt
+import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -13,7 +15,8 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing import closing, ledger, workers
+from billing import closing, ledger, windows, workers
+from billing.grants import Limit
 from billing.models import Budget, Charge, Lease, LeaseBudget, Wallet
 
 # Above so many times of what is needed the wallet is rich: a worker takes a slice beforehand.
@@ -30,6 +33,8 @@ class WorkerExpired(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fund:
     """A wish to hold more: grow `lease_id`, or take a lease (with the budgets of `api_key_id`).
+
+    A lease whose budgets have started over since does not grow: another is taken in its place.
 
     `holds` wait in this order; `left_nusd` of the lease is free already.
     """
@@ -67,9 +72,10 @@ class Funded:
     amount_nusd: int
     room_nusd: int
     is_poor: bool
-    # What would be free if nothing were in flight.
-    whole_nusd: int
-    limit: str
+    # What bounds the caller most when nothing is in flight.
+    limit: Limit
+    # Unix time from which nothing may be granted from the lease: a budget starts over.
+    until: float | None = None
     # What other workers hold without using it.
     elsewhere_nusd: int = 0
 
@@ -93,6 +99,7 @@ class _Session:
         ids = {f.lease_id for f in order.funds if f.lease_id is not None}
         ids |= {*order.closes, *order.drains, *(lease for lease, _ in order.targets)}
         self.budgets = _lock_budgets(keys, ids) if order.has_budgets else {}
+        self.carried: Mapping[int, int] = {}
         wanted = Q(pk__in=ids)
         if order.known is not None:
             wanted |= Q(worker=order.boot, wallet=order.wallet_id, state__in=LIVE)
@@ -103,24 +110,47 @@ class _Session:
         lease = self.leases.get(lease_id)
         return lease if lease is not None and lease.state in LIVE else None
 
-    def room(self, budgets: Sequence[Budget]) -> tuple[int, str]:
-        """Return what can be leased now, and whose limit that is."""
+    def turn(self, now: dt.datetime) -> None:
+        """Let budgets start over where it is time, and see what older leases still hold."""
+        windows.turn(self.budgets.values(), now=now)
+        if any(b.period_start and b.leased_nusd for b in self.budgets.values()):
+            self.carried = windows.carried(self.order.wallet_id)
+
+    def room(self, budgets: Sequence[Budget]) -> int:
+        """Return what can be leased now."""
         wallet = self.wallet
         if wallet is None:
-            return 0, "wallet"
-        room = wallet.credit_nusd - wallet.debit_nusd - wallet.leased_nusd - wallet.reserved_nusd
-        limit = "wallet"
-        for budget in budgets:
-            left = budget.limit_nusd - budget.spent_nusd - budget.leased_nusd
-            if left < room:
-                room, limit = left, "key"
-        return max(room, 0), limit
-
-    def whole(self, budgets: Sequence[Budget]) -> int:
-        if self.wallet is None:
             return 0
-        whole = self.wallet.credit_nusd - self.wallet.debit_nusd - self.wallet.reserved_nusd
-        return min([whole, *(b.limit_nusd - b.spent_nusd for b in budgets)])
+        room = wallet.credit_nusd - wallet.debit_nusd - wallet.leased_nusd - wallet.reserved_nusd
+        return max(min([room, *map(self.left, budgets)]), 0)
+
+    def left(self, budget: Budget) -> int:
+        """Return what a budget has left in its window, beside what is held for it."""
+        held = budget.leased_nusd - self.carried.get(budget.pk, 0)
+        return budget.limit_nusd - budget.spent_nusd - held
+
+    def limit(self, budgets: Sequence[Budget]) -> Limit:
+        """Return what bounds the caller most; of two that are used up, what lasts longer."""
+        wallet = self.wallet
+        if wallet is None:
+            return Limit()
+        whole = wallet.credit_nusd - wallet.debit_nusd - wallet.reserved_nusd
+        limits = [Limit(left_nusd=whole), *map(_limit, budgets)]
+        return min(limits, key=_urgency)
+
+
+def _limit(budget: Budget) -> Limit:
+    return Limit(
+        name=budget.period,
+        amount_nusd=budget.limit_nusd,
+        left_nusd=max(budget.limit_nusd - budget.spent_nusd, 0),
+        resets_at=windows.resets_at(budget),
+    )
+
+
+def _urgency(limit: Limit) -> tuple[int, float]:
+    ends = limit.resets_at.timestamp() if limit.resets_at else math.inf
+    return limit.left_nusd, -ends
 
 
 def _lock_budgets(keys: set[int], lease_ids: set[int]) -> dict[int, Budget]:
@@ -176,10 +206,19 @@ def _shrink(session: _Session, lease_id: int, amount: int, done: Done) -> None:
 
 
 def _budgets_of(session: _Session, lease: Lease) -> list[Budget]:
+    return [budget for budget, _ in _draws(session, lease)]
+
+
+def _draws(session: _Session, lease: Lease) -> list[tuple[Budget, bool]]:
+    """Return the budgets of a lease, and whether the window that it was taken in still runs."""
     if not session.budgets:
         return []
-    linked = LeaseBudget.objects.filter(lease=lease).values_list("budget_id", flat=True)
-    return [session.budgets[pk] for pk in sorted(linked) if pk in session.budgets]
+    links = LeaseBudget.objects.filter(lease=lease).order_by("budget")
+    found = [
+        (session.budgets.get(b), start)
+        for b, start in links.values_list("budget_id", "period_start")
+    ]
+    return [(b, b.period_start == start) for b, start in found if b is not None]
 
 
 def _move(session: _Session, lease: Lease, change: int, budgets: Iterable[Budget]) -> bool:
@@ -191,7 +230,7 @@ def _move(session: _Session, lease: Lease, change: int, budgets: Iterable[Budget
     with transaction.atomic():
         moved = wallets.update(leased_nusd=F("leased_nusd") + change)
         for budget in budgets:
-            moved = moved and _move_budget(budget, change)
+            moved = moved and _move_budget(session, budget, change)
         if moved:
             moved = Lease.objects.filter(pk=lease.pk, state__in=LIVE).update(
                 amount_nusd=F("amount_nusd") + change
@@ -207,10 +246,11 @@ def _move(session: _Session, lease: Lease, change: int, budgets: Iterable[Budget
     return True
 
 
-def _move_budget(budget: Budget, change: int) -> int:
+def _move_budget(session: _Session, budget: Budget, change: int) -> int:
     rows = Budget.objects.filter(pk=budget.pk)
     if change > 0:
-        rows = rows.filter(limit_nusd__gte=F("spent_nusd") + F("leased_nusd") + change)
+        held = F("leased_nusd") - session.carried.get(budget.pk, 0)
+        rows = rows.filter(limit_nusd__gte=F("spent_nusd") + held + change)
     return rows.update(leased_nusd=F("leased_nusd") + change)
 
 
@@ -219,20 +259,15 @@ def _fund_all(session: _Session, done: Done) -> None:
     done.is_frozen = bool(session.wallet and session.wallet.frozen)
     if not done.is_frozen and not workers.is_alive(order.boot):
         raise WorkerExpired
+    session.turn(timezone.now())
     for fund in order.funds:
         done.funded.append(_fund(session, fund, done))
 
 
 def _fund(session: _Session, fund: Fund, done: Done) -> Funded:
-    lease = None if fund.lease_id is None else session.live(fund.lease_id)
-    if fund.lease_id is not None and lease is None:
-        done.dead.add(fund.lease_id)
+    lease, budgets = _lease_of(session, fund, done)
     left = fund.left_nusd if lease else 0
-    if lease is not None:
-        budgets = _budgets_of(session, lease)
-    else:
-        budgets = [b for b in session.budgets.values() if b.api_key_id == fund.api_key_id]
-    room, limit = session.room(budgets)
+    room = session.room(budgets)
     fits = _fits(fund.holds, left + room)
     need = max(sum(fits) - left, 0)
     is_poor = room <= RICH_TIMES * (need or max(fund.holds))
@@ -249,12 +284,25 @@ def _fund(session: _Session, fund: Fund, done: Done) -> Funded:
         ref=fund.ref,
         lease_id=lease.pk if lease else None,
         amount_nusd=lease.amount_nusd if lease else 0,
-        room_nusd=session.room(budgets)[0],
+        room_nusd=session.room(budgets),
         is_poor=is_poor,
-        whole_nusd=session.whole(budgets),
-        limit=limit,
+        limit=session.limit(budgets),
+        until=min((at.timestamp() for at in map(windows.resets_at, budgets) if at), default=None),
         elsewhere_nusd=_elsewhere(session) if len(fits) < len(fund.holds) else 0,
     )
+
+
+def _lease_of(session: _Session, fund: Fund, done: Done) -> tuple[Lease | None, list[Budget]]:
+    """Return the lease to grow, None to take one, and the budgets that bound it."""
+    lease = None if fund.lease_id is None else session.live(fund.lease_id)
+    if lease is not None:
+        draws = _draws(session, lease)
+        if all(is_running for _, is_running in draws):
+            return lease, [budget for budget, _ in draws]
+    elif fund.lease_id is not None:
+        done.dead.add(fund.lease_id)
+    # A lease of a window that has ended does not grow: another is taken in its place.
+    return None, [b for b in session.budgets.values() if b.api_key_id == fund.api_key_id]
 
 
 def _fits(holds: Iterable[int], room: int) -> list[int]:
@@ -274,7 +322,9 @@ def _take(session: _Session, budgets: Iterable[Budget]) -> Lease:
         amount_nusd=0,
         created_at=timezone.now(),
     )
-    LeaseBudget.objects.bulk_create(LeaseBudget(lease=lease, budget=b) for b in budgets)
+    LeaseBudget.objects.bulk_create(
+        LeaseBudget(lease=lease, budget=b, period_start=b.period_start) for b in budgets
+    )
     return lease
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -10,7 +11,9 @@ from django.conf import settings
 
 from accounts.keys import Caller
 from billing import bank, leases, pricing, rates
+from billing.grants import WALLET, Limit
 from billing.leases import Grant
+from billing.money import decimal_usd, display_usd
 from billing.pricing import MissingRate, RateCard
 from billing.usage import OUTPUT_CLASSES
 from routing import tokenizer
@@ -30,6 +33,13 @@ TOKENIZER_MARGIN_PERCENT = 110
 # Message framing and the like, on top of the counted text.
 COUNTED_PREAMBLE_TOKENS = 200
 MTOK = 1_000_000
+# How the limits of a key (billing.models.Budget.Period) are told.
+_LIMITS: Mapping[str, str] = {
+    "daily": "daily limit",
+    "weekly": "weekly limit",
+    "monthly": "monthly limit",
+    "total": "total limit",
+}
 COUNT_INLINE_CHARS = 20_000
 # More than any balance holds; a number without end must not be multiplied.
 COST_USD_MAX = 1_000_000_000
@@ -137,9 +147,7 @@ async def admit(
     if not bank.is_open():
         raise unavailable()
     terms = terms_of(demand, endpoints, exchange.created_at)
-    caller = exchange.caller
-    if caller is None:
-        raise AssertionError("admission needs a caller")
+    caller = _caller(exchange)
     try:
         hold = terms.bound()
     except MissingRate as error:
@@ -149,7 +157,7 @@ async def admit(
         grant = leases.try_admit(
             wallet_id=caller.account_id,
             api_key_id=caller.key_id,
-            has_budget=caller.has_budget,
+            budget_key_id=caller.budget_key_id,
             hold_nusd=hold,
         )
         if grant is not None:
@@ -158,19 +166,22 @@ async def admit(
             grant = await _hold(caller, hold)
             return Admission(grant=grant, cards=terms.cards, output_limit=None)
         except leases.InsufficientCredit as short:
-            return await _fit(caller, inbound, terms, wish, short)
-    return await _fit(caller, inbound, terms, wish, None)
+            return await _fit(exchange, inbound, terms, wish, short)
+    return await _fit(exchange, inbound, terms, wish, None)
+
+
+def _caller(exchange: Exchange) -> Caller:
+    if exchange.caller is None:
+        raise AssertionError("admission needs a caller")
+    return exchange.caller
 
 
 async def readmit(exchange: Exchange, grant: Grant) -> Grant:
     """Hold the same amount again, after a lease was closed under the first hold."""
-    caller = exchange.caller
-    if caller is None:
-        raise AssertionError("admission needs a caller")
     try:
-        return await _hold(caller, grant.hold_nusd)
+        return await _hold(_caller(exchange), grant.hold_nusd)
     except leases.InsufficientCredit as short:
-        raise _refusal(short, requested=0, affordable=0) from short
+        raise _refusal(short, requested=0, affordable=0, now=exchange.created_at) from short
 
 
 def terms_of(demand: Demand, endpoints: tuple[Endpoint, ...], at: dt.datetime) -> Terms:
@@ -192,7 +203,7 @@ async def _hold(caller: Caller, hold_nusd: int) -> Grant:
         return await leases.admit(
             wallet_id=caller.account_id,
             api_key_id=caller.key_id,
-            has_budget=caller.has_budget,
+            budget_key_id=caller.budget_key_id,
             hold_nusd=hold_nusd,
         )
     except leases.WalletFrozen as error:
@@ -205,10 +216,11 @@ async def _hold(caller: Caller, hold_nusd: int) -> Grant:
 
 
 async def _fit(
-    caller: Caller, inbound: Inbound, terms: Terms, wish: Wish,
+    exchange: Exchange, inbound: Inbound, terms: Terms, wish: Wish,
     short: leases.InsufficientCredit | None,
 ) -> Admission:  # fmt: skip
     """Try a closer bound of the prompt, then less output, within what is affordable."""
+    now = exchange.created_at
     budget = short.available_nusd if short else terms.bound()
     if wish.cost_nusd_max is not None:
         budget = min(budget, wish.cost_nusd_max)
@@ -219,11 +231,13 @@ async def _fit(
         if not _may_cut(terms.demand, wish) or limit < OUTPUT_TOKENS_CLAMP_MIN:
             if short is None:
                 raise _cap_too_low()
-            raise _refusal(short, requested=terms.requested_tokens, affordable=max(limit, 0))
+            raise _refusal(
+                short, requested=terms.requested_tokens, affordable=max(limit, 0), now=now
+            )
     try:
-        grant = await _hold(caller, terms.bound(prompt=prompt, output=limit))
+        grant = await _hold(_caller(exchange), terms.bound(prompt=prompt, output=limit))
     except leases.InsufficientCredit as error:
-        raise _refusal(error, requested=terms.requested_tokens, affordable=0) from error
+        raise _refusal(error, requested=terms.requested_tokens, affordable=0, now=now) from error
     return Admission(grant=grant, cards=terms.cards, output_limit=limit)
 
 
@@ -242,24 +256,44 @@ async def _counted_prompt(inbound: Inbound, demand: Demand) -> int | None:
     return counted * TOKENIZER_MARGIN_PERCENT // 100 + COUNTED_PREAMBLE_TOKENS
 
 
-def _refusal(short: leases.InsufficientCredit, *, requested: int, affordable: int) -> RelayError:
-    if short.limit == "key":
-        return RelayError(
-            code=Code.KEY_LIMIT,
-            message="This API key's own money limit does not cover the request: raise the limit "
-            "on the keys page, or use another key.",
-        )
+def _refusal(
+    short: leases.InsufficientCredit, *, requested: int, affordable: int, now: dt.datetime
+) -> RelayError:
     if short.is_in_flight:
+        whose = (
+            "balance" if short.limit.name == WALLET else f"{_LIMITS[short.limit.name]} of the key"
+        )
         return RelayError(
             code=Code.IN_FLIGHT,
-            message="Requests that are still running hold the balance: try again when they end.",
+            message=f"Requests that are still running hold the {whose}: try again when they end.",
             retry_after_s=1,
             metadata={"reason": "in_flight"},
         )
+    if short.limit.name != WALLET:
+        return _key_limit(short.limit, now=now)
     return cannot_afford(
         requested_tokens=requested,
         affordable_tokens=affordable,
         top_up_url=f"{settings.PUBLIC_URL}/overview",
+    )
+
+
+def _key_limit(limit: Limit, *, now: dt.datetime) -> RelayError:
+    """Name the limit of a key that is used up, and when it starts over."""
+    left, whole = display_usd(limit.left_nusd), display_usd(limit.amount_nusd)
+    reset = limit.resets_at
+    again = f" It starts over at {reset:%Y-%m-%dT%H:%M:%SZ}." if reset else ""
+    return RelayError(
+        code=Code.KEY_LIMIT,
+        message=f"{left} is left of this API key's {_LIMITS[limit.name]} of {whole}, and the "
+        f"request may cost more.{again} Raise the limit on the keys page, or use another key.",
+        retry_after_s=math.ceil((reset - now).total_seconds()) if reset else None,
+        metadata={
+            "limit": limit.name,
+            "limit_usd": decimal_usd(limit.amount_nusd),
+            "limit_remaining_usd": decimal_usd(limit.left_nusd),
+            "resets_at": reset.isoformat() if reset else None,
+        },
     )
 
 

@@ -32,6 +32,7 @@ class Code(enum.StrEnum):
     DISABLED_KEY = "disabled_api_key"
     IP_NOT_ALLOWED = "ip_not_allowed"
     MODEL_NOT_ALLOWED = "model_not_allowed"
+    JURISDICTION = "jurisdiction_not_allowed"
     ACCOUNT_INACTIVE = "account_inactive"
     PERMISSION_DENIED = "permission_denied"
     # Money
@@ -147,6 +148,7 @@ _ROWS: Mapping[Row, tuple[Code, ...]] = {
     _FORBIDDEN: (
         Code.IP_NOT_ALLOWED,
         Code.MODEL_NOT_ALLOWED,
+        Code.JURISDICTION,
         Code.ACCOUNT_INACTIVE,
         Code.PERMISSION_DENIED,
         Code.WALLET_FROZEN,

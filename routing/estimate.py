@@ -134,7 +134,9 @@ def _judged(
 
 
 def _excluded(endpoint: Endpoint, *, caller: Caller, at: dt.datetime) -> Exclusion:
-    if not (caller.may_use(endpoint.model_slug) and planner.is_open_to(caller, endpoint)):
+    if not planner.is_within(caller, endpoint):
+        reason, message = Code.JURISDICTION, "Its jurisdiction is not allowed by key and account."
+    elif not (caller.may_use(endpoint.model_slug) and planner.is_open_to(caller, endpoint)):
         reason, message = Code.MODEL_NOT_ALLOWED, "It is not open to this key."
     elif not planner.is_priced(endpoint, at):
         reason, message = Code.UNPRICED, "It has no price yet."

@@ -25,10 +25,11 @@ def usd(nusd: int) -> float:
     return float(decimal_usd(nusd))
 
 
-def told(rows: Sequence[ApiKey], *, account_id: int, today: dt.date) -> list[dict[str, Any]]:
+def told(rows: Sequence[ApiKey], *, account_id: int, now: dt.datetime) -> list[dict[str, Any]]:
     """Return what management sees of keys of one account, in their order."""
-    limits = queries.key_limits(account_id)
-    spent = queries.spent_by_key(account_id, today=today, key_ids=[key.pk for key in rows])
+    limits = queries.key_limits(account_id, now=now)
+    ids = [key.pk for key in rows]
+    spent = queries.spent_by_key(account_id, today=now.date(), key_ids=ids)
     return [
         {
             "hash": keys.public_hash(bytes(key.digest)),
@@ -37,19 +38,40 @@ def told(rows: Sequence[ApiKey], *, account_id: int, today: dt.date) -> list[dic
             "created_at": key.created_at.isoformat(),
             "updated_at": None,
             "workspace_id": None,
-            **money(key, limit=limits.get(key.pk), spent=spent.get(key.pk, Spent())),
+            **money(
+                key, limits=limits.get(key.limits_key_id, ()), spent=spent.get(key.pk, Spent())
+            ),
         }
         for key in rows
     ]
 
 
-def money(key: ApiKey, *, limit: KeyLimit | None, spent: Spent) -> dict[str, Any]:
-    """Return a key's label, limit, end and usage."""
+def tightest(limits: Sequence[KeyLimit]) -> KeyLimit | None:
+    """Return the limit that leaves least, of equal ones that which lasts longest."""
+    return min(reversed(limits), key=lambda limit: limit.left_nusd, default=None)
+
+
+def _limit(limit: KeyLimit) -> dict[str, Any]:
+    return {
+        "limit": usd(limit.limit_nusd),
+        "limit_remaining": usd(limit.left_nusd),
+        "limit_reset": None if limit.resets_at is None else limit.period,
+        "resets_at": limit.resets_at.isoformat() if limit.resets_at else None,
+    }
+
+
+def money(key: ApiKey, *, limits: Sequence[KeyLimit], spent: Spent) -> dict[str, Any]:
+    """Return a key's label, limits, end and usage.
+
+    OpenRouter knows one limit of a key: here that is the one which leaves least.
+    """
+    limit = tightest(limits)
     return {
         "label": f"{key.name} (…{key.last_four})",
         "limit": usd(limit.limit_nusd) if limit else None,
         "limit_remaining": usd(limit.left_nusd) if limit else None,
-        "limit_reset": None,
+        "limit_reset": limit.period if limit and limit.resets_at else None,
+        "limits": [_limit(one) for one in limits],
         "usage": usd(spent.total_nusd),
         "usage_daily": usd(spent.day_nusd),
         "usage_weekly": usd(spent.week_nusd),

@@ -149,13 +149,13 @@ def enter(caller: Caller, ip: str, now: float) -> Ticket:
         raise RateLimited(
             scope="ip_concurrency", limit=settings.IP_CONCURRENCY, wait_s=CONCURRENCY_RETRY_S
         )
-    key_limit = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE
-    if (wait_s := _keys.wait_s(key_id, key_limit, now)) > 0:
+    key_limit, rate_cell = requests_per_minute(caller), caller.limits_key_id or key_id
+    if (wait_s := _keys.wait_s(rate_cell, key_limit, now)) > 0:
         raise RateLimited(scope="key", limit=key_limit, wait_s=wait_s)
     ip_limit = settings.IP_REQUESTS_PER_MINUTE
     if (wait_s := _ips.wait_s(cell, ip_limit, now)) > 0:
         raise RateLimited(scope="ip", limit=ip_limit, wait_s=wait_s)
-    _keys.take(key_id, key_limit, now)
+    _keys.take(rate_cell, key_limit, now)
     _ips.take(cell, ip_limit, now)
     _key_running[key_id] = running + 1
     _account_running[account_id] = account_running + 1
@@ -170,8 +170,15 @@ def running() -> int:
 
 def remaining(caller: Caller, now: float) -> int:
     """Return how many requests a key may make at once now, in this worker."""
+    cell = caller.limits_key_id or caller.key_id
+    return _keys.remaining(cell, requests_per_minute(caller), now)
+
+
+def requests_per_minute(caller: Caller) -> int:
+    """Return a key's rate: the account's, or what the key itself lowers it to."""
     limit = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE
-    return _keys.remaining(caller.key_id, limit, now)
+    own = caller.key_requests_per_minute_max
+    return limit if own is None or own > limit else own
 
 
 # Failed authentication

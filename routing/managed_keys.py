@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from accounts import keys
 from accounts.keys import Caller
 from accounts.models import Account, ApiKey
-from billing import budgets
+from billing import budgets, queries, windows
+from billing.models import Budget
 from billing.money import USD, BadAmount, parse_usd
 from routing import key_sheets
 from routing.dialects import fields
@@ -22,8 +23,10 @@ NAME_CHARS_MAX = 80
 LIMIT_USD_MAX = 1_000_000
 # A program that makes keys without end is broken.
 KEYS_MAX = 10_000
-ALWAYS_NULL = ("limit_reset", "workspace_id", "creator_user_id")
-CREATE_FIELDS = frozenset({"name", "limit", "expires_at", "include_byok_in_limit", *ALWAYS_NULL})
+ALWAYS_NULL = ("workspace_id", "creator_user_id")
+CREATE_FIELDS = frozenset(
+    {"name", "limit", "limit_reset", "expires_at", "include_byok_in_limit", *ALWAYS_NULL}
+)
 CHANGE_FIELDS = frozenset({"name", "disabled", "limit", "limit_reset", "include_byok_in_limit"})
 
 
@@ -39,6 +42,7 @@ class Wish:
     is_disabled: bool | None = None
     has_limit: bool = False
     limit_nusd: int | None = None  # None with `has_limit`: no limit
+    period: str | None = None  # of the limit, one of windows.PERIODS
     expires_at: dt.datetime | None = None
 
     @classmethod
@@ -47,10 +51,14 @@ class Wish:
         _only(body, CREATE_FIELDS)
         if body.get("name") is None:
             fields.refuse_missing("name", "a name for the key")
+        has_limit = body.get("limit") is not None
+        if body.get("limit_reset") is not None and not has_limit:
+            _refuse("limit_reset", "says when a limit starts over: give `limit`, too")
         return cls(
             name=_name(body),
-            has_limit=body.get("limit") is not None,
+            has_limit=has_limit,
             limit_nusd=_limit(body),
+            period=_period(body) if has_limit else None,
             expires_at=_expires_at(body, now),
         )
 
@@ -64,6 +72,7 @@ class Wish:
             is_disabled=fields.flag(body, "disabled") if has_switch else None,
             has_limit="limit" in body,
             limit_nusd=_limit(body),
+            period=_period(body) if "limit_reset" in body else None,
         )
 
 
@@ -75,13 +84,13 @@ def listed(
     if not has_disabled:
         rows = rows.filter(paused_at=None)
     page = list(rows[offset : offset + PAGE_ROWS])
-    return key_sheets.told(page, account_id=account_id, today=now.date())
+    return key_sheets.told(page, account_id=account_id, now=now)
 
 
 def one(account_id: int, public_hash: str, *, now: dt.datetime) -> dict[str, Any]:
     """Return one key. Raises: NoSuchKey."""
     key = find(account_id, public_hash)
-    return key_sheets.told([key], account_id=account_id, today=now.date())[0]
+    return key_sheets.told([key], account_id=account_id, now=now)[0]
 
 
 def create(caller: Caller, wish: Wish, *, now: dt.datetime) -> tuple[dict[str, Any], str]:
@@ -103,7 +112,7 @@ def create(caller: Caller, wish: Wish, *, now: dt.datetime) -> tuple[dict[str, A
             name=wish.name or "",
             expires_at=wish.expires_at,
         )
-        _set_limit(key, wish)
+        _set_limit(key, wish, now=now)
     return one(account.pk, keys.public_hash(bytes(key.digest)), now=now), text
 
 
@@ -113,7 +122,7 @@ def change(account_id: int, public_hash: str, wish: Wish, *, now: dt.datetime) -
         key = find(account_id, public_hash)
         if wish.name is not None:
             keys.rename(key, name=wish.name)
-        _set_limit(key, wish)
+        _set_limit(key, wish, now=now)
         if wish.is_disabled is not None:
             keys.set_paused(key, is_paused=wish.is_disabled)
     return one(account_id, public_hash, now=now)
@@ -121,7 +130,7 @@ def change(account_id: int, public_hash: str, wish: Wish, *, now: dt.datetime) -
 
 def delete(account_id: int, public_hash: str) -> None:
     """Revoke a key for good, on every worker within a second. Raises: NoSuchKey."""
-    if not keys.revoke(find(account_id, public_hash)):
+    if not keys.delete(find(account_id, public_hash)):
         raise NoSuchKey(public_hash)
 
 
@@ -138,13 +147,25 @@ def _ordinary(account_id: int) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(account_id=account_id, is_management=False, disabled_at=None)
 
 
-def _set_limit(key: ApiKey, wish: Wish) -> None:
-    if not wish.has_limit:
+def _set_limit(key: ApiKey, wish: Wish, *, now: dt.datetime) -> None:
+    """Give a key the one limit that the API knows, in place of all that it has.
+
+    What a change does not name of it, amount or period, stays as it is told. Raises: RelayError.
+    """
+    if not wish.has_limit and wish.period is None:
         return
-    if wish.limit_nusd is None:
-        budgets.remove_limit(api_key_id=key.pk)
-    else:
-        budgets.set_limit(api_key_id=key.pk, limit_nusd=wish.limit_nusd)
+    limits: dict[str, int | None] = dict.fromkeys(windows.PERIODS)
+    amount, period = wish.limit_nusd, wish.period
+    if amount is None or period is None:
+        found = queries.key_limits(key.account_id, now=now).get(key.limits_key_id, ())
+        told = key_sheets.tightest(found)
+        period = period or (told.period if told else Budget.Period.TOTAL)
+        if not wish.has_limit:
+            if told is None:
+                _refuse("limit_reset", "says when a limit starts over, and this key has none")
+            amount = told.limit_nusd
+    limits[period] = amount
+    budgets.set_limits(api_key_id=key.pk, limits=limits, now=now)
 
 
 def _only(body: Mapping[str, Any], names: frozenset[str]) -> None:
@@ -152,8 +173,6 @@ def _only(body: Mapping[str, Any], names: frozenset[str]) -> None:
         if name not in names:
             known = ", ".join(sorted(names))
             _refuse(name[:40], f"is no field of this request, which takes {known}")
-    if body.get("limit_reset") is not None:
-        _refuse("limit_reset", "must be null: a limit holds in total, none starts over yet")
     if body.get("workspace_id") is not None or body.get("creator_user_id") is not None:
         name = "workspace_id" if body.get("workspace_id") is not None else "creator_user_id"
         _refuse(name, "must be left out: an account has neither workspaces nor members' keys")
@@ -184,6 +203,15 @@ def _limit(body: Mapping[str, Any]) -> int | None:
     if found is None or not 0 <= found <= LIMIT_USD_MAX * USD:
         _refuse("limit", f"must be 0 to {LIMIT_USD_MAX:,} US dollars, with at most 9 decimals")
     return found
+
+
+def _period(body: Mapping[str, Any]) -> str:
+    text = fields.text(body, "limit_reset")
+    if text is None:
+        return Budget.Period.TOTAL
+    if text not in windows.PERIODS or text == Budget.Period.TOTAL:
+        _refuse("limit_reset", "must be daily, weekly, monthly or null")
+    return text
 
 
 def _expires_at(body: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:

@@ -62,7 +62,7 @@ def is_visible(model: Model, *, caller: Caller, at: dt.datetime | None = None) -
 def on_offer(
     model: Model, *, caller: Caller, at: dt.datetime | None = None
 ) -> tuple[Endpoint, ...]:
-    """Return the endpoints that a caller's account could use, whatever its key allows; or none."""
+    """Return the endpoints that a caller could use if its key allowed the model; or none."""
     moment = at or dt.datetime.now(dt.UTC)
     return tuple(
         e
@@ -111,8 +111,19 @@ def _priced(
 def is_open_to(caller: Caller, endpoint: Endpoint) -> bool:
     """Tell whether a caller may use a channel at all.
 
-    Demo callers reach demo channels only; demo channels serve demo models only.
+    Demo callers reach demo channels only; demo channels serve demo models only. What key or
+    account restrict to some jurisdictions never leaves for another one.
     """
+    return is_within(caller, endpoint) and _is_of_its_world(caller, endpoint)
+
+
+def is_within(caller: Caller, endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint is in a jurisdiction that key and account allow."""
+    allowed = caller.allowed_jurisdictions
+    return allowed is None or endpoint.channel.jurisdiction in allowed
+
+
+def _is_of_its_world(caller: Caller, endpoint: Endpoint) -> bool:
     if endpoint.channel.is_demo:
         return endpoint.model_slug.startswith(DEMO_PREFIX)
     return not (caller.account_is_demo or caller.key_is_demo)
@@ -149,6 +160,9 @@ def _too_dear(model: Model) -> RelayError:
 
 
 def _closed(model: Model, caller: Caller) -> RelayError:
+    elsewhere = [e for e in model.endpoints if _is_of_its_world(caller, e)]
+    if elsewhere:
+        return _outside(model, caller, {e.channel.jurisdiction for e in elsewhere})
     if caller.account_is_demo or caller.key_is_demo:
         return RelayError(
             code=Code.MODEL_NOT_ALLOWED,
@@ -157,6 +171,25 @@ def _closed(model: Model, caller: Caller) -> RelayError:
         )
     return RelayError(
         code=Code.NO_ENDPOINT, message=f"No vendor serves the model {model.slug} now."
+    )
+
+
+def _outside(model: Model, caller: Caller, offered: set[str]) -> RelayError:
+    """Say who forbids the jurisdictions that a model is offered in."""
+    account = caller.account_jurisdictions
+    is_the_accounts = account is not None and not offered & account
+    allowed = account if is_the_accounts else caller.allowed_jurisdictions
+    who = "This account" if is_the_accounts else "This API key"
+    rule = (
+        f"allows vendors in {', '.join(sorted(allowed))} only"
+        if allowed
+        else ("allows no jurisdiction that its account allows")
+    )
+    return RelayError(
+        code=Code.JURISDICTION,
+        message=f"{who} {rule}, and {model.slug} is offered in {', '.join(sorted(offered))}: "
+        "the request was sent nowhere.",
+        param="model",
     )
 
 

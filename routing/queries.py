@@ -5,15 +5,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
-
 from accounts.keys import Caller
 from accounts.models import ApiKey
 from billing.models import Attempt, Charge
 from billing.money import decimal_usd
 from billing.queries import Spent, balance, key_limits, spent_by_key
 from logs.models import RequestLog
-from routing import key_sheets, vendor_files
+from routing import key_sheets, limits, vendor_files
 from routing.exchange import CLIENT_CLOSED, generation_id
 from routing.key_sheets import usd
 from routing.models import Endpoint
@@ -61,19 +59,18 @@ _UNKNOWN = dict.fromkeys(
 )
 
 
-def key(caller: Caller, *, today: dt.date) -> dict[str, Any]:
+def key(caller: Caller, *, now: dt.datetime) -> dict[str, Any]:
     """Return a key's label, limit and usage; shapes as OpenRouter's GET /key (2026-08)."""
     found = ApiKey.objects.get(pk=caller.key_id)
-    spent = spent_by_key(caller.account_id, today=today, key_ids=[found.pk])
-    limits = key_limits(caller.account_id)
-    requests = caller.requests_per_minute_max or settings.KEY_REQUESTS_PER_MINUTE
+    spent = spent_by_key(caller.account_id, today=now.date(), key_ids=[found.pk])
+    own = key_limits(caller.account_id, now=now).get(found.limits_key_id, ())
     return {
-        **key_sheets.money(found, limit=limits.get(found.pk), spent=spent.get(found.pk, Spent())),
+        **key_sheets.money(found, limits=own, spent=spent.get(found.pk, Spent())),
         "is_free_tier": caller.account_is_demo,
         "is_management_key": found.is_management,
         "is_provisioning_key": found.is_management,
         "rate_limit": {
-            "requests": requests,
+            "requests": limits.requests_per_minute(caller),
             "interval": "60s",
             "note": "Requests of this key, on each worker of the gateway.",
         },

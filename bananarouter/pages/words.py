@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import countries
 from accounts.models import Consent, ContactRequest, Membership
-from billing.models import Attempt, Charge
+from billing.models import Attempt, Budget, Charge
 from billing.usage import UnitClass
 from routing.error_codes import Code
 from routing.surfaces import Surface
@@ -111,6 +111,13 @@ REASONS: dict[str, Words] = {
     Charge.Reason.REFUSED: _("The request was refused. Nothing was charged."),
 }
 
+PERIODS: dict[str, Words] = {
+    Budget.Period.DAILY: _("today"),
+    Budget.Period.WEEKLY: _("this week"),
+    Budget.Period.MONTHLY: _("this month"),
+    Budget.Period.TOTAL: _("in total"),
+}
+
 OUTCOMES: dict[str, Words] = {
     Attempt.Outcome.DELIVERED: _("answered"),
     Attempt.Outcome.CONNECT_ERROR: _("could not be reached"),
@@ -157,6 +164,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     ),
     _("The key may not be used from this address."): (Code.IP_NOT_ALLOWED,),
     _("The key may not use this model. Make a key that allows it."): (Code.MODEL_NOT_ALLOWED,),
+    _("Key or account allow vendors in other places only, so it was sent nowhere."): (
+        Code.JURISDICTION,
+    ),
     _("The account may not do this now. Ask the operator of this site."): (
         Code.ACCOUNT_INACTIVE,
         Code.PERMISSION_DENIED,
@@ -168,7 +178,9 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _("Other requests in flight held the balance. Send it again when they are done."): (
         Code.IN_FLIGHT,
     ),
-    _("The key has reached its money limit. Make a key with a higher one."): (Code.KEY_LIMIT,),
+    _("The key has reached a spending limit. Raise it under Keys, or wait until it starts over."): (
+        Code.KEY_LIMIT,
+    ),
     _("Trial money buys cheap models only. Add money, or choose a model within the trial."): (
         Code.TRIAL_MODEL,
     ),

@@ -160,6 +160,12 @@ def state_name(state: str) -> words.Words:
 
 
 @register.filter
+def period_name(period: str) -> words.Words:
+    """Name the window of a limit of money."""
+    return words.PERIODS.get(period, period)
+
+
+@register.filter
 def outcome_name(outcome: str) -> words.Words:
     """Name the outcome of an attempt."""
     return words.OUTCOMES.get(outcome, outcome)

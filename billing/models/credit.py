@@ -30,6 +30,7 @@ class Budget(models.Model):
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="budgets")
     period = models.CharField(max_length=8, choices=Period.choices, default=Period.TOTAL)
+    # The first day, in UTC, of the window that `spent_nusd` counts; NULL: the limit holds in total.
     period_start = models.DateField(null=True, blank=True)
     limit_nusd = models.BigIntegerField()
     spent_nusd = models.BigIntegerField(default=0)
@@ -40,6 +41,11 @@ class Budget(models.Model):
             models.UniqueConstraint(fields=["api_key", "period"], name="budget_key_period_unique"),
             models.CheckConstraint(condition=Q(leased_nusd__gte=0), name="budget_leased_gte_0"),
             models.CheckConstraint(condition=Q(spent_nusd__gte=0), name="budget_spent_gte_0"),
+            models.CheckConstraint(
+                condition=Q(period="total", period_start__isnull=True)
+                | (~Q(period="total") & Q(period_start__isnull=False)),
+                name="budget_window_when_recurring",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -99,6 +105,8 @@ class LeaseBudget(models.Model):
 
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="lease_budgets")
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="lease_budgets")
+    # The window that the lease was taken in, and that pays for it (billing/windows.py).
+    period_start = models.DateField(null=True)
 
     class Meta:
         constraints = [

@@ -16,8 +16,8 @@ class Key(PlatformView):
 
     async def get(self, exchange: Exchange, request: Request) -> Reply:
         """Return its label, limit and usage."""
-        caller, today = request.caller, exchange.created_at.date()
-        return data(await self.work(lambda: queries.key(caller, today=today)))
+        caller, now = request.caller, exchange.created_at
+        return data(await self.work(lambda: queries.key(caller, now=now)))
 
 
 class Credits(PlatformView):

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+import uuid
 
 import pytest
 from django.db import connection
@@ -416,3 +417,117 @@ def test_a_connection_that_died_while_idle_is_replaced(account):
         assert cursor.fetchone()[0] >= 1
     keys._cache.clear()
     assert verify(text).last_four == text[-4:]
+
+
+# Rotation, change, deletion
+
+
+HOUR = dt.timedelta(hours=1)
+
+
+def test_a_rotated_key_works_beside_its_successor_until_the_overlap_ends(account):
+    key, text = mint(account, allowed_models=["demo/*"], allowed_ips=["192.0.2.0/24"],
+                     allowed_jurisdictions=["US"], requests_per_minute_max=5,
+                     cost_center="lab", has_budget=True)  # fmt: skip
+    now = timezone.now()
+    new, new_text = keys.rotate(key, overlap=HOUR, now=now)
+    assert new_text != text
+    assert (new.replaces, new.limits_key_id, new.name) == (key, key.pk, key.name)
+    old_caller, caller = verify(text, now=now.timestamp()), verify(new_text, now=now.timestamp())
+    for name in ("allowed_models", "allowed_jurisdictions", "key_requests_per_minute_max",
+                 "budget_key_id"):  # fmt: skip
+        assert getattr(caller, name) == getattr(old_caller, name) is not None
+    assert (new.cost_center, new.allowed_ips) == ("lab", ["192.0.2.0/24"])
+    later = now.timestamp() + 3_601
+    assert refusal(verify, text, now=later) == "expired"
+    assert verify(new_text, now=later).key_id == new.pk
+
+
+def test_rotation_without_overlap_ends_the_old_key_at_once_on_every_worker(account):
+    key, text = mint(account)
+    assert verify(text).key_id == key.pk
+    now = timezone.now()
+    keys.rotate(key, overlap=dt.timedelta(), now=now)
+    assert Change.objects.filter(topic=Change.Topic.KEY, ref=str(key.pk)).exists()
+    keys._cache.drop_key(str(key.pk))  # what the listener does
+    assert refusal(verify, text, now=now.timestamp()) == "expired"
+
+
+def test_a_key_is_rotated_once_and_the_chain_keeps_the_oldest_limits(account):
+    first, _ = mint(account)
+    now = timezone.now()
+    second, _ = keys.rotate(first, overlap=HOUR, now=now)
+    with pytest.raises(keys.AlreadyRotated) as caught:
+        keys.rotate(first, overlap=HOUR, now=now)
+    assert caught.value.key == second
+    third, _ = keys.rotate(second, overlap=HOUR, now=now)
+    assert third.limits_key_id == first.pk
+    keys.disable(second)
+    assert keys.rotate(first, overlap=HOUR, now=now)[0].limits_key_id == first.pk
+
+
+def test_rotation_never_prolongs_a_key_and_needs_one_that_works(account):
+    soon = timezone.now() + dt.timedelta(minutes=1)
+    key, _ = mint(account, expires_at=soon)
+    new, _ = keys.rotate(key, overlap=HOUR, now=timezone.now())
+    assert key.expires_at == new.expires_at == soon
+    with pytest.raises(keys.NotActive):
+        keys.rotate(new, overlap=HOUR, now=soon)
+    revoked, _ = mint(account)
+    keys.disable(revoked)
+    with pytest.raises(keys.NotActive):
+        keys.rotate(revoked, overlap=HOUR, now=timezone.now())
+    assert ApiKey.objects.count() == 3
+
+
+def test_a_form_makes_one_key(account):
+    form_id = uuid.uuid4()
+    key, _ = mint(account, form_id=form_id)
+    with pytest.raises(keys.AlreadyMade) as caught:
+        mint(account, form_id=form_id)
+    assert caught.value.key == key
+    assert ApiKey.objects.count() == 1
+    mint(account, form_id=None)
+    mint(account, form_id=None)
+
+
+def test_a_change_holds_for_whoever_asks_next(account):
+    key, text = mint(account)
+    assert verify(text).may_use("openai/gpt-5")
+    keys.change(key, allowed_models=["demo/*"], cost_center="lab")
+    keys._cache.drop_key(str(key.pk))  # what the listener does
+    assert not verify(text).may_use("openai/gpt-5")
+    assert (key.cost_center, key.allowed_ips) == ("lab", [])
+    with pytest.raises(keys.InvalidScope):
+        keys.change(key, allowed_ips=["no"])
+    assert Change.objects.filter(topic=Change.Topic.KEY, ref=str(key.pk)).count() == 1
+
+
+def test_a_deleted_key_is_disabled_for_good_and_its_row_stays(account):
+    key, text = mint(account)
+    assert keys.delete(key)
+    assert not keys.delete(key)
+    assert None not in (key.disabled_at, key.deleted_at)
+    assert refusal(verify, text) == "disabled"
+    revoked, _ = mint(account)
+    keys.disable(revoked)
+    assert keys.delete(revoked)
+
+
+@pytest.mark.parametrize(
+    ("own", "accounts", "allowed"),
+    [
+        ([], [], None), (["US"], [], {"US"}), ([], ["CN"], {"CN"}),
+        (["US", "CN"], ["CN", "FR"], {"CN"}), (["US"], ["CN"], set()),
+    ],
+)  # fmt: skip
+def test_what_key_and_account_allow_together_is_known_beforehand(account, own, accounts, allowed):
+    Account.objects.filter(pk=account.pk).update(allowed_jurisdictions=accounts)
+    _, text = mint(account, allowed_jurisdictions=own)
+    assert verify(text).allowed_jurisdictions == allowed
+
+
+@pytest.mark.parametrize("codes", [["us"], ["U"], ["US CN"], ["USAUSAUSA"], ["US", "X1"]])
+def test_a_jurisdiction_is_a_code(account, codes):
+    with pytest.raises(keys.InvalidScope):
+        mint(account, allowed_jurisdictions=codes)

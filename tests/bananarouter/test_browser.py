@@ -8,6 +8,7 @@ from tests import browsers, factories, mailbox
 from tests.browsers import DESK, PHONE, TIMEOUT_MS
 
 WIDTHS = [360, 560, 600, 860, 861, 1024, 1280, 1359, 1360, 1440]
+KEY_NAME = "a name of eighty characters " * 2 + "x" * 24
 LONG = "a-vendor-with-a-long-name/a-model-of-a-very-long-name-2026-11-23-preview-thinking-max"
 
 pytestmark = [
@@ -22,7 +23,7 @@ def site(live_server):
     alice = factories.user("alice", is_demo=True, password=factories.PASSWORD)
     account = factories.account_of(alice)
     factories.give(account, 12_345_600_000_000)
-    keys.mint(account=account, created_by=alice, name="a name of eighty characters " * 2 + "x" * 24)
+    key, _ = keys.mint(account=account, created_by=alice, name=KEY_NAME)
     request_ids = [
         factories.request(
             account, model=LONG, endpoint=f"demo:{LONG}-x", cost_nusd=123_456_789_012,
@@ -43,6 +44,7 @@ def site(live_server):
     live_server.paths += ["/settings", "/settings/notifications", "/settings/privacy"]
     live_server.paths += ["/settings/organization", "/settings/billing", "/organizations/new"]
     live_server.paths += ["/models", "/models/compare", "/status", "/docs", "/docs/errors"]
+    live_server.paths += [f"/keys/{key.pk}{rest}" for rest in ("", "/edit", "/rotate", "/delete")]
     live_server.paths += ["/docs/api", "/docs/api/openai", "/docs/api/gemini", "/docs/api/platform"]
     live_server.paths += [f"/requests/{request_id}" for request_id in request_ids]
     return live_server
@@ -128,7 +130,7 @@ def test_sign_up_make_a_key_and_revoke_it(options, visit):
     expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
     page.get_by_role("link", name="Create a key").first.click()
     page.get_by_label("Name").fill("laptop")
-    page.get_by_label("Money limit").fill("2.50")
+    page.get_by_label("In total").fill("2.50")
     check()
     page.get_by_role("button", name="Create key").click()
     shown = page.locator("#new-key").inner_text()
@@ -140,11 +142,14 @@ def test_sign_up_make_a_key_and_revoke_it(options, visit):
     assert shown not in page.content()
     expect(page.get_by_text("active")).to_be_visible()
     check()
-    page.get_by_role("link", name="Revoke laptop").click()
-    expect(page.get_by_role("heading", name="Revoke “laptop”?")).to_be_visible()
+    page.get_by_role("link", name="laptop", exact=True).click()
+    expect(page.get_by_text("$0.00 of $2.50 in total")).to_be_visible()
     check()
-    page.get_by_role("button", name="Revoke key").click()
-    expect(page.get_by_text("“laptop” is revoked.")).to_be_visible()
+    page.get_by_role("link", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete “laptop”?")).to_be_visible()
+    check()
+    page.get_by_role("button", name="Delete key").click()
+    expect(page.get_by_text("“laptop” is deleted.")).to_be_visible()
     check()
 
     page.locator(".menu.end summary").click()
@@ -197,10 +202,11 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Switch account alice",
         "Your account alice",
         "Create a key",
-        "Revoke",
+        KEY_NAME,
+        "Edit",
     ]
     reached: list[str] = []
-    while "Revoke" not in reached:
+    while "Edit" not in reached:
         assert len(reached) <= len(wanted), f"more stops than there should be: {reached}"
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))

@@ -1,6 +1,5 @@
 """Home, overview, keys, log-in: what members see, what others do not."""
 
-import datetime as dt
 import re
 
 import pytest
@@ -8,9 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import keys
-from accounts.models import ApiKey
-from billing.models import Budget, Rate, RateCard
+from billing.models import Rate, RateCard
 from routing import catalogue
 from routing.models import Channel, Endpoint, Model
 from tests import factories
@@ -94,17 +91,6 @@ def test_a_user_without_an_account_is_told_so(client_of):
     assert "You are in no account" in text_of(response)
 
 
-def test_keys_of_another_account_are_neither_shown_nor_revoked(alice, account, client_of):
-    key, _ = keys.mint(account=account, created_by=alice, name="production")
-    mallory = client_of(factories.user("mallory"))
-    assert "production" not in text_of(mallory.get(reverse("keys")))
-    revoke = reverse("key_revoke", args=[key.pk])
-    assert mallory.get(revoke).status_code == 404
-    assert mallory.post(revoke).status_code == 404
-    key.refresh_from_db()
-    assert key.disabled_at is None
-
-
 def test_a_member_switches_to_the_shared_account_and_a_stranger_cannot(account, client_of):
     bob = factories.user("bob")
     factories.join(bob, account)
@@ -152,129 +138,6 @@ def test_only_a_demo_account_carries_the_demo_label(alice, client_of):
     demo = text_of(client_of(factories.user("dora", is_demo=True)).get(reverse("overview")))
     assert "simulated vendor" in demo
     assert "simulated vendor" not in text_of(client_of(alice).get(reverse("overview")))
-
-
-# Keys
-
-
-def create(client, **fields):
-    return client.post(reverse("key_new"), {"name": "laptop", **fields})
-
-
-def test_a_new_key_is_shown_once_and_works(alice, account, client_of):
-    client = client_of(alice)
-    response = create(client)
-    shown = set(re.findall(r"bnr_live_\w{36}", text_of(response)))
-    assert len(shown) == 1
-    text = shown.pop()
-    found = keys.find(text)
-    assert found is not None
-    assert (found.account, found.created_by, found.name) == (account, alice, "laptop")
-    assert "no-store" in response["Cache-Control"]
-    assert text not in text_of(client.get(reverse("keys")))
-    assert f"…{found.last_four}" in text_of(client.get(reverse("keys")))
-    assert text not in str(dict(client.session))
-
-
-def test_a_key_carries_its_limit_models_and_latest_day(alice, demo_model, client_of):
-    day = timezone.now().date() + dt.timedelta(days=3)
-    create(
-        client_of(alice), limit_usd="$2.50", expires_on=str(day),
-        allowed_models="demo/banana\nopenai/* ",
-    )  # fmt: skip
-    key = ApiKey.objects.get()
-    assert key.has_budget
-    assert Budget.objects.get(api_key=key).limit_nusd == 2_500_000_000
-    assert key.allowed_models == ["demo/banana", "openai/*"]
-    midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
-    assert key.expires_at == midnight + dt.timedelta(days=1)
-    page = text_of(client_of(alice).get(reverse("keys")))
-    assert str(day) in page
-    assert "$2.50" in page
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("name", "", "This field is required"),
-        ("name", "n" * 81, "at most 80"),
-        ("limit_usd", "0", "above 0"),
-        ("limit_usd", "-5", "above 0"),
-        ("limit_usd", "five", "above 0"),
-        ("limit_usd", "0.0000000001", "above 0"),
-        ("limit_usd", "1000000.01", "above 0"),
-        ("limit_usd", "NaN", "above 0"),
-        ("expires_on", "2020-01-01", "is over"),
-        ("expires_on", "9999-12-31", "earlier day"),
-        ("expires_on", "soon", "valid date"),
-        ("allowed_models", "demo/missing", "There is no model"),
-        ("allowed_models", "demo/*/x", "cannot name a model"),
-        ("allowed_models", "<b>", "cannot name a model"),
-        ("allowed_models", "\n".join(f"m{n}*" for n in range(201)), "at most 200"),
-    ],
-)
-def test_a_wrong_field_is_explained_and_makes_no_key(field, value, said, alice, client_of):
-    response = create(client_of(alice), **{field: value})
-    assert said in text_of(response)
-    assert 'aria-invalid="true"' in text_of(response)
-    assert not ApiKey.objects.exists()
-
-
-def test_what_was_written_is_kept_and_escaped_when_a_field_is_wrong(alice, client_of):
-    page = text_of(create(client_of(alice), name='"><script>x</script>', limit_usd="zero"))
-    assert "&quot;&gt;&lt;script&gt;" in page
-    assert "<script>x" not in page
-
-
-def test_revoking_asks_first_and_then_disables(alice, account, client_of):
-    key, _ = keys.mint(account=account, created_by=alice, name="laptop")
-    client = client_of(alice)
-    revoke = reverse("key_revoke", args=[key.pk])
-    assert "Revoke “laptop”?" in text_of(client.get(revoke))
-    key.refresh_from_db()
-    assert key.disabled_at is None
-    page = text_of(client.post(revoke, follow=True))
-    assert "“laptop” is revoked." in page
-    key.refresh_from_db()
-    assert key.disabled_at is not None
-    assert client.post(revoke).status_code == 404
-
-
-def test_disabled_and_management_keys_are_told_as_what_they_are(alice, account, client_of):
-    ordinary, _ = keys.mint(account=account, created_by=alice, name="plain")
-    keys.mint(account=account, created_by=alice, name="boss", is_management=True)
-    page = text_of(client_of(alice).get(reverse("keys")))
-    assert page.count("management") == 1
-    assert "disabled" not in page
-    keys.set_paused(ordinary, is_paused=True)
-    assert "disabled" in text_of(client_of(alice).get(reverse("keys")))
-
-
-def test_an_expired_key_is_told_from_an_active_one(alice, account, client_of):
-    past = timezone.now() - dt.timedelta(seconds=1)
-    keys.mint(account=account, created_by=alice, name="old", expires_at=past)
-    keys.mint(account=account, created_by=alice, name="new")
-    rows = client_of(alice).get(reverse("keys")).context["rows"]
-    assert [(row.name, row.state) for row in rows] == [("new", "active"), ("old", "expired")]
-
-
-def test_many_keys_cost_no_more_queries(alice, account, client_of, django_assert_max_num_queries):
-    for n in range(20):
-        keys.mint(account=account, created_by=alice, name=str(n))
-    client = client_of(alice)
-    with django_assert_max_num_queries(QUERIES_MAX):
-        client.get(reverse("keys"))
-
-
-def test_forms_need_their_csrf_token(alice, account):
-    key, _ = keys.mint(account=account, created_by=alice, name="laptop")
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(alice)
-    response = client.post(reverse("key_revoke", args=[key.pk]))
-    assert response.status_code == 403
-    assert "The form was too old" in text_of(response)
-    key.refresh_from_db()
-    assert key.disabled_at is None
 
 
 # Log-in, staff

@@ -14,7 +14,8 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 NEEDS = {
     "overview": None,
-    "keys": roles.may_make_keys,
+    "keys": roles.may_see_requests,
+    "key_new_management": roles.may_manage_keys,
     "key_new": roles.may_make_keys,
     "requests": roles.may_see_requests,
     "requests_csv": roles.may_see_requests,
@@ -56,7 +57,7 @@ def test_a_role_gets_the_pages_that_it_may_see(name, role, looking):
 
 def test_a_refused_role_is_told_its_role_and_whom_to_ask(account, looking):
     client = looking("billing")
-    response = client.get(reverse("keys"))
+    response = client.get(reverse("key_new"))
     page = re.sub(r"\s+", " ", response.content.decode())
     assert response.status_code == 403
     assert f"In “{account.name}” your role is billing" in page
@@ -73,7 +74,7 @@ def test_a_role_counts_in_its_own_account_only(alice, account, looking):
     own = client.get(reverse("overview")).context["shell"].accounts[0]
     client.post(reverse("switch_account"), {"account": str(own.public_id)})
     assert client.get(reverse("keys")).status_code == 200
-    assert client.post(reverse("key_revoke", args=[key.pk])).status_code == 404
+    assert client.post(reverse("key_delete", args=[key.pk])).status_code == 404
     key.refresh_from_db()
     assert key.disabled_at is None
 

@@ -85,7 +85,7 @@ async def open_bank(folder, *, install: bool = True):
 
 async def hold(bank, wallet_id, nusd, *, api_key_id=None):
     return await bank.desk.admit(
-        wallet_id=wallet_id, api_key_id=api_key_id, has_budget=api_key_id is not None,
+        wallet_id=wallet_id, api_key_id=api_key_id, budget_key_id=api_key_id,
         hold_nusd=nusd,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ async def serve(record: int, wallet_id: int, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
             grant = await leases.admit(
-                wallet_id=wallet_id, api_key_id=None, has_budget=False, hold_nusd=HOLD
+                wallet_id=wallet_id, api_key_id=None, budget_key_id=None, hold_nusd=HOLD
             )
             charge = charges.open_charge(grant, request_id=uuid7())
         except (leases.MoneyUnavailable, leases.InsufficientCredit):

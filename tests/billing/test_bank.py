@@ -4,6 +4,7 @@ import pytest
 from django.core.checks import run_checks
 
 from accounts import changes
+from accounts.models import ApiKey
 from accounts.timeids import uuid7
 from billing import bank, budgets, charges, leases, queries, sweeper
 from billing.bank import BankBusy
@@ -31,7 +32,7 @@ def test_a_process_opens_admits_and_closes_its_bank(make_wallet, data_dir, clean
         try:
             assert bank.is_open()
             assert bank.may_send()
-            asked = {"wallet_id": account, "api_key_id": 7, "has_budget": False, "hold_nusd": 50}
+            asked = {"wallet_id": account, "api_key_id": 7, "budget_key_id": None, "hold_nusd": 50}
             assert leases.try_admit(**asked) is None
             grant = await leases.admit(**asked)
             leases.release(leases.try_admit(**asked))
@@ -139,7 +140,8 @@ def test_a_limit_is_set_changed_and_removed(make_wallet, make_key):
     assert Budget.objects.get().limit_nusd == 9
     assert Budget.objects.get().api_key.has_budget
     budgets.remove_limit(api_key_id=key)
-    assert not Budget.objects.get().api_key.has_budget
+    assert not Budget.objects.exists()
+    assert not ApiKey.objects.get(pk=key).has_budget
     with pytest.raises(budgets.BadLimit):
         budgets.set_limit(api_key_id=key, limit_nusd=-1)
     topics = set(changes.Change.objects.values_list("topic", "ref"))

@@ -32,7 +32,7 @@ def test_admits_the_last_nano_and_refuses_when_one_is_short(make_wallet, tmp_pat
                 await hold(bank, short, 1_000)
             assert caught.value.available_nusd == 999
             assert not caught.value.is_in_flight
-            assert caught.value.limit == "wallet"
+            assert caught.value.limit.name == "wallet"
             with pytest.raises(InsufficientCredit) as caught:
                 await hold(bank, exact, 1)
             assert caught.value.is_in_flight
@@ -79,7 +79,7 @@ def test_a_rich_wallet_is_leased_in_slices_and_admits_without_the_database(make_
             assert (await call(wallet_row, account)).leased_nusd == 2 * USD
             local = [
                 bank.desk.try_admit(
-                    wallet_id=account, api_key_id=1, has_budget=False, hold_nusd=1_000
+                    wallet_id=account, api_key_id=1, budget_key_id=None, hold_nusd=1_000
                 )
                 for _ in range(1_000)
             ]
@@ -144,7 +144,7 @@ def test_a_key_cannot_spend_above_its_own_limit(make_wallet, make_key, tmp_path)
             )
             grants = [r for r in results if not isinstance(r, Exception)]
             assert len(grants) == 3
-            assert {r.limit for r in results if isinstance(r, Exception)} == {"key"}
+            assert {r.limit.name for r in results if isinstance(r, Exception)} == {"total"}
             assert {r.available_nusd for r in results if isinstance(r, Exception)} == {100}
             other = await hold(bank, account, 5_000)  # keys without a limit share the wallet
             assert other.lease_id != grants[0].lease_id
@@ -260,7 +260,7 @@ def test_a_negative_hold_is_a_mistake(make_wallet, tmp_path):
 
 def test_without_a_bank_there_is_no_money():
     async def main(_):
-        asked = {"wallet_id": 1, "api_key_id": None, "has_budget": False, "hold_nusd": 1}
+        asked = {"wallet_id": 1, "api_key_id": None, "budget_key_id": None, "hold_nusd": 1}
         assert leases.try_admit(**asked) is None
         with pytest.raises(MoneyUnavailable):
             await leases.admit(**asked)

@@ -104,6 +104,7 @@ CASES = {
     ),
     "budget_leased_gte_0": lambda i: _budget(i, leased_nusd=-1),
     "budget_spent_gte_0": lambda i: _budget(i, spent_nusd=-1),
+    "budget_window_when_recurring": lambda i: _budget(i, period="daily"),
     "budget_key_period_unique": lambda i: _twice(lambda: _budget(i)),
     "lease_amount_gte_0": lambda i: _lease(i["wallet"], amount_nusd=-1),
     "lease_spent_within_amount": lambda i: _lease(i["wallet"], spent_nusd=11, state="closed"),

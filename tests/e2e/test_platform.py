@@ -220,6 +220,7 @@ class TestKeys:
         ({"name": "x", "limit": True}, "limit"), ({"name": "x", "limit": 1e-10}, "limit"),
         ({"name": "x", "limit": 1e7}, "limit"), ({"name": "x", "limit_reset": "daily"},
                                                  "limit_reset"),
+        ({"name": "x", "limit": 1, "limit_reset": "hourly"}, "limit_reset"),
         ({"name": "x", "expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
         ({"name": "x", "expires_at": "2999-01-01T00:00:00+02:00"}, "expires_at"),
         ({"name": "x", "expires_at": "2999-01-01T00:00:00"}, "expires_at"),
@@ -233,7 +234,7 @@ class TestKeys:
         assert hashes(alice, "keys?include_disabled=true") == before
 
     @pytest.mark.parametrize(("body", "name"), [
-        ({"disabled": "yes"}, "disabled"), ({"limit_reset": "weekly"}, "limit_reset"),
+        ({"disabled": "yes"}, "disabled"), ({"limit_reset": "yearly"}, "limit_reset"),
         ({"expires_at": None}, "expires_at"), ({"limit": -1, "name": "changed"}, "limit"),
     ])  # fmt: skip
     def test_are_not_changed_by_nonsense(self, alice, body, name):

@@ -9,11 +9,11 @@ from routing import limits
 IP = "192.0.2.7"
 
 
-def caller(key_id=1, account_id=1, *, rpm=None, concurrency=None):
+def caller(key_id=1, account_id=1, *, rpm=None, concurrency=None, **changes):
     return Caller(
         key_id=key_id, account_id=account_id, key_is_demo=False, account_is_demo=False,
         allowed_models=(), has_budget=False, requests_per_minute_max=rpm,
-        concurrency_max=concurrency, last_four="abcd",
+        concurrency_max=concurrency, last_four="abcd", **changes,
     )  # fmt: skip
 
 
@@ -252,3 +252,22 @@ def scope(peer=("198.51.100.1", 5), *forwarded):
 def test_the_clients_address_is_counted_from_the_right(settings, hops, given_scope, expected):
     settings.TRUSTED_PROXY_HOPS = hops
     assert limits.client_ip(given_scope) == expected
+
+
+@pytest.mark.parametrize(("own", "effective"), [(2, 2), (9, 5), (None, 5)])
+def test_a_key_lowers_its_accounts_rate_and_never_raises_it(own, effective):
+    who = caller(rpm=5, key_requests_per_minute_max=own)
+    assert limits.remaining(who, 1_000.0) == effective
+    for _ in range(effective):
+        use(who, 1_000.0)
+    error = limited(limits.enter, who, IP, 1_000.0)
+    assert (error.scope, error.limit) == ("key", effective)
+
+
+def test_a_rotated_key_and_its_successor_share_one_rate():
+    old, new = caller(1, rpm=3, limits_key_id=1), caller(2, rpm=3, limits_key_id=1)
+    use(old, 1_000.0)
+    use(new, 1_000.0)
+    use(old, 1_000.0)
+    assert limited(limits.enter, new, IP, 1_000.0).scope == "key"
+    assert limits.remaining(old, 1_000.0) == limits.remaining(new, 1_000.0) == 0

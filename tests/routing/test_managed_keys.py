@@ -6,6 +6,7 @@ import pytest
 
 from accounts import keys
 from accounts.models import ApiKey
+from billing import budgets
 from billing.models import Budget
 from routing import managed_keys
 from routing.errors import Code, RelayError
@@ -106,3 +107,67 @@ def test_a_lifted_limit_leaves_no_remainder(manager):
     assert (changed["limit"], changed["limit_remaining"]) == (None, None)
     same = managed_keys.change(manager.account_id, told["hash"], Wish.to_change({}), now=NOW)
     assert same == changed
+
+
+def change(manager, told, **body):
+    wish = Wish.to_change(body)
+    return managed_keys.change(manager.account_id, told["hash"], wish, now=NOW)
+
+
+def limit_of(told):
+    return told["limit"], told["limit_reset"], told["limit_remaining"]
+
+
+@pytest.mark.parametrize(
+    ("reset", "resets_at"),
+    [("daily", "2026-11-27"), ("weekly", "2026-11-30"), ("monthly", "2026-12-01"), (None, None)],
+)
+def test_a_limit_starts_over_as_it_was_asked_for(manager, reset, resets_at):
+    told, _ = create(manager, limit=2, limit_reset=reset)
+    assert limit_of(told) == (2, reset, 2)
+    assert told["limits"] == [
+        {"limit": 2, "limit_remaining": 2, "limit_reset": reset,
+         "resets_at": resets_at and f"{resets_at}T00:00:00+00:00"}
+    ]  # fmt: skip
+    assert Budget.objects.get().period == (reset or "total")
+
+
+def test_a_change_keeps_what_it_does_not_name_of_the_limit(manager):
+    told, _ = create(manager, limit=2, limit_reset="daily")
+    assert limit_of(change(manager, told, limit=3)) == (3, "daily", 3)
+    assert limit_of(change(manager, told, limit_reset="monthly")) == (3, "monthly", 3)
+    assert limit_of(change(manager, told, limit_reset=None)) == (3, None, 3)
+    assert limit_of(change(manager, told, limit=1, limit_reset="weekly")) == (1, "weekly", 1)
+    assert limit_of(change(manager, told, limit=None)) == (None, None, None)
+    with pytest.raises(RelayError) as caught:
+        change(manager, told, limit_reset="daily")
+    assert (caught.value.code, caught.value.param) == (Code.INVALID_VALUE, "limit_reset")
+
+
+def test_of_several_limits_the_one_that_leaves_least_is_told_and_a_change_leaves_one(manager):
+    told, _ = create(manager)
+    key = ApiKey.objects.get(is_management=False)
+    budgets.set_limits(
+        api_key_id=key.pk, limits={"daily": 5 * 10**9, "monthly": 10**9, "total": 10**9}, now=NOW
+    )
+    told = managed_keys.one(manager.account_id, told["hash"], now=NOW)
+    assert limit_of(told) == (1, None, 1)
+    assert [row["limit_reset"] for row in told["limits"]] == ["daily", "monthly", None]
+    assert limit_of(change(manager, told, limit=4, limit_reset="daily")) == (4, "daily", 4)
+    assert Budget.objects.get().limit_nusd == 4 * 10**9
+
+
+@pytest.mark.parametrize("reset", ["total", "hourly", "", 1, {}])
+def test_a_limit_starts_over_in_three_ways_only(manager, reset):
+    with pytest.raises(RelayError) as caught:
+        create(manager, limit=1, limit_reset=reset)
+    assert caught.value.param == "limit_reset"
+    assert not Budget.objects.exists()
+
+
+def test_a_deleted_key_is_gone_from_every_list(manager):
+    told, _ = create(manager)
+    managed_keys.delete(manager.account_id, told["hash"])
+    row = ApiKey.objects.get(is_management=False)
+    assert None not in (row.disabled_at, row.deleted_at)
+    assert managed_keys.listed(manager.account_id, offset=0, has_disabled=True, now=NOW) == []

@@ -229,3 +229,59 @@ def test_a_trial_opens_nothing_that_the_key_forbids(ceiling):
     install(sold("m", input="1", output="9"))
     who = caller(is_trial=True, allowed_models=("acme/*",))
     assert refusal(who=who).code is Code.MODEL_NOT_ALLOWED
+
+
+# Jurisdictions
+
+
+def two_places():
+    install(
+        channel("us", jurisdiction="US", priority=1), channel("cn", jurisdiction="CN", priority=2)
+    )
+
+
+def within(*key, account=None):
+    both = frozenset(key) & frozenset(account) if key and account else frozenset(key or account)
+    return caller(
+        allowed_jurisdictions=both,
+        account_jurisdictions=frozenset(account) if account else None,
+    )
+
+
+def test_a_key_reaches_its_jurisdictions_only():
+    two_places()
+    assert plan() == ["us", "cn"]
+    assert plan(who=within("CN")) == ["cn"]
+    assert plan(who=within("CN", "US", "FR")) == ["us", "cn"]
+    assert plan(who=within(account=["US"])) == ["us"]
+    assert plan(surface=Surface.MESSAGES, who=within("CN")) == ["cn"]
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        (within("FR"), "This API key allows vendors in FR only, and openai/m is offered in CN, US"),
+        (within(account=["SG"]), "This account allows vendors in SG only"),
+        (within("US", account=["SG"]), "This account allows vendors in SG only"),
+        (within("FR", account=["FR", "US"]), "This API key allows vendors in FR only"),
+        (
+            within("US", account=["CN"]),
+            "This API key allows no jurisdiction that its account allows",
+        ),
+    ],
+)
+def test_when_no_jurisdiction_is_left_it_says_who_forbids_it(who, said):
+    two_places()
+    error = refusal(who=who)
+    assert (error.code, error.status, error.param) == (Code.JURISDICTION, 403, "model")
+    assert said in error.message
+    assert not planner.is_visible(catalogue.current().resolve("m"), caller=who)
+
+
+def test_a_native_endpoint_elsewhere_gives_way_to_a_translated_one_within():
+    install(
+        channel("us", jurisdiction="US"),
+        channel("cn", jurisdiction="CN", protocol="anthropic-messages"),
+    )
+    assert plan(surface=Surface.CHAT, who=within("CN")) == ["cn"]
+    assert refusal(who=within("CN")).code is Code.WRONG_PROTOCOL  # embeddings
