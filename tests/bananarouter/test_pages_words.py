@@ -221,8 +221,7 @@ PAGES = ["home", "api_docs", "account_login", "account_signup", "account_reset_p
 MEMBERS_PAGES = ["overview", "keys", "key_new", "requests", "account_email", "mfa_index"]
 MEMBERS_PAGES += ["playground"]
 MEMBERS_PAGES += ["settings", "settings_notifications", "settings_privacy", "settings_billing"]
-MEMBERS_PAGES += ["settings_export", "settings_deletion", "organization", "organization_new"]
-MEMBERS_PAGES += ["organization_leave", "invite"]
+MEMBERS_PAGES += ["organization", "organization_new", "organization_leave", "invite"]
 
 
 @pytest.mark.django_db
