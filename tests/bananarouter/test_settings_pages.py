@@ -70,6 +70,7 @@ def test_a_page_keeps_to_its_queries(name, client, django_assert_max_num_queries
         response = client.get(reverse(name))
     assert response.status_code == 200
     assert "no-store" in response["Cache-Control"]
+    assert response.content.count(b"<h1") == 1
 
 
 # Profile

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from bananarouter.pages.catalogue import offers
 from bananarouter.pages.catalogue.choices import PAGE_MAX, Choices
 
-NOW = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+NOW = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)  # after every price that is made here
 ALL = ["openai/alpha", "demo/banana", "openai/beta", "mistral/ears", "deepseek/gamma",
        "openai/vectors"]  # fmt: skip
 

@@ -15,7 +15,7 @@ from routing.models import Channel, Endpoint
 from tests.bananarouter.catalogue.conftest import channel, model
 
 pytestmark = pytest.mark.django_db
-NOW = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+NOW = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)  # after every price that is made here
 
 
 def test_an_offer_carries_what_is_paid_where_it_is_tried_first(stocked):
