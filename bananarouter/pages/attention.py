@@ -72,29 +72,35 @@ def of_keys(
     key_ids: Collection[int] | None,
     now: dt.datetime,
 ) -> list[Note]:
-    """Say which keys end soon or fail; of all keys, or of some. Two queries."""
-    limits = {
-        key_id: limit
-        for key_id, limit in queries.key_limits(account_id).items()
-        if 100 * limit.spent_nusd >= USED_PERCENT * limit.limit_nusd
-    }
+    """Say which keys end soon or fail; of all keys, or of some. Three queries."""
+    limits = _used(account_id, now=now)
     failing = {key_id: found for key_id, found in failures.items() if found.is_failing}
     ends_soon = Q(expires_at__gt=now, expires_at__lte=now + EXPIRES_WITHIN)
     keys = ApiKey.objects.filter(
-        ends_soon | Q(pk__in=[*limits, *failing]),
+        ends_soon | Q(pk__in=[*limits, *failing]) | Q(limits_of__in=[*limits]),
         account=account_id, disabled_at=None, purpose=ApiKey.Purpose.API,
     )  # fmt: skip
     if key_ids is not None:
         keys = keys.filter(pk__in=key_ids)
     notes = []
     for key in keys.order_by("expires_at", "pk")[:NOTES_MAX]:
-        if limit := limits.get(key.pk):
+        if limit := limits.get(key.limits_key_id):
             notes.append(_near_limit(key, limit))
         if key.expires_at is not None and now < key.expires_at <= now + EXPIRES_WITHIN:
             notes.append(_expiring(key, key.expires_at))
         if found := failing.get(key.pk):
             notes.append(_failing(key, found))
     return notes[:NOTES_MAX]
+
+
+def _used(account_id: int, *, now: dt.datetime) -> dict[int, queries.KeyLimit]:
+    """Return the limit that is used up most, of each key that has used one up for the most part."""
+    found = {}
+    for key_id, limits in queries.key_limits(account_id, now=now).items():
+        near = [one for one in limits if 100 * one.spent_nusd >= USED_PERCENT * one.limit_nusd]
+        if near:
+            found[key_id] = min(near, key=lambda one: one.left_nusd)
+    return found
 
 
 def _near_limit(key: ApiKey, limit: queries.KeyLimit) -> Note:

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts import scopes
+from bananarouter.pages.words import Words
 from billing.money import USD, BadAmount, NanoUSD, parse_usd
 from routing.models import Model, ModelAlias
 
@@ -21,7 +22,7 @@ _SEPARATORS = re.compile(r"[\s,\uff0c\u3001]+")  # Chinese commas, too
 class Dollars(forms.CharField):
     """An amount of US dollars above zero, as nUSD; None when empty."""
 
-    def __init__(self, *, label: str, placeholder: str = "") -> None:
+    def __init__(self, *, label: Words, placeholder: str = "") -> None:
         attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
         super().__init__(
             label=label, required=False, max_length=24, widget=forms.TextInput(attrs=attrs)
@@ -46,7 +47,7 @@ class Dollars(forms.CharField):
 class Lines(forms.CharField):
     """Several short texts, one a line or apart by commas; each once."""
 
-    def __init__(self, *, label: str, help_text: str, placeholder: str) -> None:
+    def __init__(self, *, label: Words, help_text: Words, placeholder: str) -> None:
         attrs = {"rows": 3, "spellcheck": "false", "placeholder": placeholder}
         super().__init__(
             label=label,

@@ -79,7 +79,9 @@ class _OneKey(Page):
                 key=key,
                 text=text,
                 origin=origin(self.request),
-                model=None if key.is_management else first_call.model_for(key.account),
+                model=None
+                if key.is_management
+                else first_call.model_for(key.account, now=timezone.now()),
             )
         )
 
