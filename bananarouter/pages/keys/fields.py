@@ -4,14 +4,19 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts import scopes
-from bananarouter.pages.words import Words
 from billing.money import USD, BadAmount, NanoUSD, parse_usd
 from routing.models import Model, ModelAlias
+
+if TYPE_CHECKING:  # what gettext_lazy returns has a name for the type checker only
+    from django.utils.functional import _StrPromise
+
+    Words = str | _StrPromise
 
 LIMIT_NUSD_MAX = 1_000_000 * USD
 LINES_CHARS_MAX = 8_000
@@ -22,7 +27,7 @@ _SEPARATORS = re.compile(r"[\s,\uff0c\u3001]+")  # Chinese commas, too
 class Dollars(forms.CharField):
     """An amount of US dollars above zero, as nUSD; None when empty."""
 
-    def __init__(self, *, label: Words, placeholder: str = "") -> None:
+    def __init__(self, *, label: "Words", placeholder: str = "") -> None:
         attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
         super().__init__(
             label=label, required=False, max_length=24, widget=forms.TextInput(attrs=attrs)
@@ -47,7 +52,7 @@ class Dollars(forms.CharField):
 class Lines(forms.CharField):
     """Several short texts, one a line or apart by commas; each once."""
 
-    def __init__(self, *, label: Words, help_text: Words, placeholder: str) -> None:
+    def __init__(self, *, label: "Words", help_text: "Words", placeholder: str) -> None:
         attrs = {"rows": 3, "spellcheck": "false", "placeholder": placeholder}
         super().__init__(
             label=label,
