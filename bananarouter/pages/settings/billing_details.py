@@ -4,9 +4,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.forms.utils import flatatt
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import lazy
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from accounts import countries, roles
@@ -16,6 +18,28 @@ from bananarouter.pages.shell import Page
 
 def _countries() -> list[tuple[str, str]]:
     return [("", ""), *countries.choices()]
+
+
+class LongSelect(forms.Select):
+    """A select of hundreds of options, written at once: a template for each takes too long."""
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: Any = None,  # noqa: ARG002  Django's signature
+    ) -> SafeString:
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            (
+                (code, mark_safe(" selected") if code == (value or "") else "", label)
+                for code, label in self.choices
+            ),
+        )
+        attributes = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
+        return format_html("<select{}>{}</select>", attributes, options)
 
 
 class DetailsForm(forms.Form):
@@ -48,7 +72,7 @@ class DetailsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "street-address", "class": "text"}),
     )
     country = forms.ChoiceField(
-        label=_("Country or region"), required=False, choices=lazy(_countries, list)
+        label=_("Country or region"), required=False, choices=_countries, widget=LongSelect
     )
 
 
