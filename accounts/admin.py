@@ -11,11 +11,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import admin_contact, changes, keys, owners, scopes
+from accounts import admin_agreements, admin_contact, changes, keys, owners, scopes
 from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["admin_contact"]
+__all__ = ["admin_agreements", "admin_contact"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     AccountBase = admin.ModelAdmin[Account]
@@ -61,13 +61,23 @@ class UserAdmin(UserBase):
 
     add_form = NewUser
     list_display = ["username", "email", "display_name", "is_active", "is_staff", "date_joined"]
-    list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined"]
-    search_fields = ["username", "email", "display_name"]
+    list_filter = [
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        ("phone_verified_at", admin.EmptyFieldListFilter),
+        "groups",
+        "date_joined",
+    ]
+    search_fields = ["username", "email", "display_name", "=phone"]
+    search_help_text = "A username, an address, a name, or a whole phone number (+41...)"
     ordering = ["-date_joined"]
-    readonly_fields = ["last_login", "date_joined"]
+    # A number that nobody proved must not be trusted: its owner sets it.
+    readonly_fields = ["phone", "phone_verified_at", "last_login", "date_joined"]
+    actions = ["lock_out", "let_in"]
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("email", "display_name", "phone")}),
+        ("Person", {"fields": ("email", "display_name", "phone", "phone_verified_at")}),
         (
             "Permissions",
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
@@ -83,6 +93,17 @@ class UserAdmin(UserBase):
         if not change:
             owners.open_account(obj)
 
+    @admin.action(description="Lock out: end all sessions and refuse log-in (keys go on)")
+    def lock_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        others = queryset.exclude(pk=request.user.pk)  # nobody locks out themselves
+        count = sum(owners.lock_out(user) for user in others)
+        self.message_user(request, f"Locked out {count} users.", messages.SUCCESS)
+
+    @admin.action(description="Let in again")
+    def let_in(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        count = queryset.filter(is_active=False).update(is_active=True)
+        self.message_user(request, f"Let in {count} users.", messages.SUCCESS)
+
 
 class Memberships(MembershipsBase):
     """Who belongs to an account."""
@@ -96,13 +117,32 @@ class Memberships(MembershipsBase):
 class AccountAdmin(AccountBase):
     """Payers; a change of state or limits is announced to every worker."""
 
-    list_display = ["id", "name", "is_active", "is_demo", "key_count", "created_at"]
+    list_display = [
+        "id",
+        "name",
+        "is_active",
+        "is_organization",
+        "is_demo",
+        "is_trial",
+        "country",
+        "key_count",
+        "created_at",
+    ]
     list_display_links = ["id", "name"]
-    list_filter = ["is_active", "is_demo", "created_at"]
+    list_filter = ["is_active", "is_organization", "is_demo", "is_trial", "country", "created_at"]
     search_fields = ["name", "=public_id", "members__email", "members__username"]
     search_help_text = "A name, a public id, or a member's address or username"
     ordering = ["-pk"]
-    readonly_fields = ["public_id", "created_at"]
+    # What its owner attested and chose, and what billing keeps of it, is not staff's to write.
+    readonly_fields = [
+        "public_id",
+        "is_organization",
+        "is_trial",
+        "country",
+        "country_attested_at",
+        "allowed_jurisdictions",
+        "created_at",
+    ]
     inlines = [Memberships]
     actions = ["close", "reopen"]
 
@@ -214,7 +254,7 @@ class ApiKeyAdmin(KeyBase):
         "created_at",
     ]
     list_display_links = ["id", "name"]
-    list_filter = [KeyState, "is_demo", "is_management", "has_budget", "created_at"]
+    list_filter = [KeyState, "purpose", "is_demo", "is_management", "has_budget", "created_at"]
     list_select_related = ["account", "created_by"]
     search_fields = ["name", "=last_four", "account__name", "created_by__email"]
     search_help_text = "A name, the last four characters, an account's name or a user's address"
@@ -226,9 +266,16 @@ class ApiKeyAdmin(KeyBase):
         "is_demo",
         "is_management",
         "has_budget",
+        "purpose",
+        "cost_center",
+        "allowed_jurisdictions",
+        "requests_per_minute_max",
+        "replaces",
+        "limits_of",
         "pepper_version",
         "paused_at",
         "disabled_at",
+        "deleted_at",
         "created_at",
     ]
     fields = [*KeyScope.Meta.fields, *readonly_fields]

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from allauth.utils import generate_unique_username
 from django.db import IntegrityError, transaction
 
@@ -120,3 +121,16 @@ def confine(account: Account, *, jurisdictions: Sequence[str]) -> None:
     """
     Account.objects.filter(pk=account.pk).update(allowed_jurisdictions=sorted(jurisdictions))
     changes.announce(Change.Topic.ACCOUNT, str(account.pk))
+
+
+@transaction.atomic
+def lock_out(user: User) -> bool:
+    """Refuse a user's log-in and end all their sessions; False if they were locked out already.
+
+    Their keys go on: a key belongs to an account.
+    """
+    if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        return False
+    for session in UserSession.objects.filter(user=user):
+        session.end()
+    return True

@@ -24,6 +24,8 @@ from billing.models import (
     LedgerTransaction,
     Rate,
     RateCard,
+    SpendHour,
+    Trial,
     Wallet,
     Worker,
 )
@@ -296,3 +298,26 @@ class RateAdmin(ReadOnly):
     list_filter = ("unit_class", "service_tier")
     search_fields = ("card__endpoint",)
     list_select_related = ("card",)
+
+
+@admin.register(Trial)
+class TrialAdmin(ReadOnly):
+    """Money given to new people; digests of who they are stay unseen."""
+
+    list_display = ["account", _money("amount_nusd", "amount"), "granted_at", "expires_at",
+                    "ended_at", _money("returned_nusd", "returned")]  # fmt: skip
+    list_filter = [("ended_at", admin.EmptyFieldListFilter), "granted_at", "expires_at"]
+    list_select_related = ["account"]
+    search_fields = ["account__name", "=account__public_id"]
+    ordering = ["-granted_at"]
+    exclude = ["email_digest", "phone_digest", "network_digest"]
+
+
+@admin.register(SpendHour)
+class SpendHourAdmin(ReadOnly):
+    """What accounts paid, hour by hour."""
+
+    list_display = ["hour", "wallet_id", "api_key_id", "endpoint", "requests",
+                    _money("cost_nusd", "cost")]  # fmt: skip
+    search_fields = ["=wallet_id", "=api_key_id", "endpoint"]
+    ordering = ["-hour"]

@@ -1,9 +1,26 @@
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib import admin
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import keys, owners
-from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
+from accounts.models import (
+    Account,
+    ApiKey,
+    BillingDetails,
+    Change,
+    ChangeSequence,
+    Consent,
+    ContactRequest,
+    Invitation,
+    Membership,
+    NotificationPreference,
+    PolicyVersion,
+    User,
+)
+from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -28,12 +45,25 @@ def changes_of(topic):
     return list(Change.objects.filter(topic=topic).values_list("ref", flat=True))
 
 
-def test_every_model_is_registered():
-    for model in (User, Account, ApiKey, Membership, Change, ChangeSequence):
-        assert admin.site.is_registered(model)
+READ_ONLY = [
+    BillingDetails, Change, ChangeSequence, Consent, ContactRequest, Invitation,
+    NotificationPreference, PolicyVersion,
+]  # fmt: skip
+MODELS = [User, Account, ApiKey, Membership, *READ_ONLY]
 
 
-@pytest.mark.parametrize("model", [User, Account, ApiKey, Membership, Change, ChangeSequence])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_is_registered(model):
+    assert admin.site.is_registered(model)
+
+
+@pytest.mark.parametrize("model", READ_ONLY)
+def test_nobody_rewrites_what_people_said(staff, model):
+    assert staff.get(url(model, "add")).status_code == 403
+    assert staff.post(url(model, "add"), {}).status_code == 403
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_lists_and_searches(staff, key, model):
     keys.disable(key)
     assert staff.get(url(model, "changelist")).status_code == 200
@@ -134,3 +164,40 @@ def test_changes_are_read_only(staff, key):
 def test_who_is_not_staff_sees_nothing(client, alice, key):
     client.force_login(alice)
     assert client.get(url(ApiKey, "changelist")).status_code == 302
+
+
+def test_a_locked_out_user_is_logged_out_and_cannot_come_back(staff, alice, account):
+    alice.set_password(PASSWORD)
+    alice.save()
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    theirs = Client()
+    theirs.post(reverse("account_login"), {"login": "alice", "password": PASSWORD})
+    assert theirs.get(reverse("overview")).status_code == 200
+    staff.post(url(User, "changelist"), {"action": "lock_out", "_selected_action": [str(alice.pk)]})
+    assert theirs.get(reverse("overview")).status_code == 302
+    theirs.post(reverse("account_login"), {"login": "alice", "password": PASSWORD})
+    assert theirs.get(reverse("overview")).status_code == 302
+    staff.post(url(User, "changelist"), {"action": "let_in", "_selected_action": [str(alice.pk)]})
+    theirs.post(reverse("account_login"), {"login": "alice", "password": PASSWORD})
+    assert theirs.get(reverse("overview")).status_code == 200
+
+
+def test_staff_do_not_lock_out_themselves(staff):
+    root = User.objects.get(email="root@example.com")
+    staff.post(url(User, "changelist"), {"action": "lock_out", "_selected_action": [str(root.pk)]})
+    assert staff.get(url(User, "changelist")).status_code == 200
+
+
+def test_an_invitation_is_revoked_and_its_digest_never_shown(staff, account):
+    invited = Invitation.objects.create(
+        account=account, email="bob@example.com", role="admin", digest=b"\x11" * 32,
+        expires_at=timezone.now(),
+    )  # fmt: skip
+    page = staff.get(url(Invitation, "change", invited.pk))
+    assert page.status_code == 200
+    assert b"digest" not in page.content.lower()
+    staff.post(
+        url(Invitation, "changelist"), {"action": "revoke", "_selected_action": [str(invited.pk)]}
+    )
+    invited.refresh_from_db()
+    assert invited.revoked_at is not None

@@ -1,0 +1,87 @@
+"""Staff's view of what people agreed to, were invited to and chose: to be read, never rewritten."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.admin_contact import Fixed
+from accounts.models import (
+    BillingDetails,
+    Consent,
+    Invitation,
+    NotificationPreference,
+    PolicyVersion,
+)
+
+Base = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(Fixed, Base):
+    """Published versions of the legal documents; `publish_policies` makes them."""
+
+    list_display = ["document", "version", "effective_at", "published_at", "summary"]
+    list_filter = ["document", "effective_at"]
+    search_fields = ["=version", "=sha256", "summary"]
+    ordering = ["-effective_at", "document"]
+
+
+@admin.register(Consent)
+class ConsentAdmin(Fixed, Base):
+    """Who agreed to what and took it back, latest first."""
+
+    list_display = ["created_at", "user", "purpose", "action", "version"]
+    list_filter = ["purpose", "action", "created_at"]
+    list_select_related = ["user", "version"]
+    search_fields = ["user__email", "user__username"]
+    search_help_text = "A user's address or username"
+    ordering = ["-pk"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(Fixed, Base):
+    """Who was invited into which account; a link's digest is never shown."""
+
+    list_display = ["created_at", "account", "email", "role", "expires_at", "accepted_at",
+                    "revoked_at"]  # fmt: skip
+    list_filter = ["role", ("accepted_at", admin.EmptyFieldListFilter),
+                   ("revoked_at", admin.EmptyFieldListFilter)]  # fmt: skip
+    list_select_related = ["account"]
+    search_fields = ["email", "account__name"]
+    search_help_text = "An address, or an account's name"
+    ordering = ["-pk"]
+    exclude = ["digest"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke: the link opens nothing any more", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        opened = queryset.filter(accepted_at=None, revoked_at=None)
+        count = opened.update(revoked_at=timezone.now())
+        self.message_user(request, f"Revoked {count} invitations.", messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change invitations at all; their rows stay read-only."""
+        return request.user.has_perm("accounts.change_invitation")
+
+
+@admin.register(BillingDetails)
+class BillingDetailsAdmin(Fixed, Base):
+    """What accounts want to read on their receipts."""
+
+    list_display = ["account", "legal_name", "country", "tax_id", "email"]
+    list_filter = ["country"]
+    list_select_related = ["account"]
+    search_fields = ["legal_name", "=tax_id", "account__name", "email"]
+
+
+@admin.register(NotificationPreference)
+class NotificationPreferenceAdmin(Fixed, Base):
+    """By which ways people want to hear of what; a missing row means the default."""
+
+    list_display = ["user", "kind", "by_email", "by_web", "by_sms"]
+    list_filter = ["kind", "by_email", "by_web", "by_sms"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "user__username"]
