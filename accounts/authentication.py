@@ -111,7 +111,7 @@ class CallsModels(BasePermission):
 class Manages(BasePermission):
     """Allows management keys only."""
 
-    message = "Only a management key may do this: an operator makes one with create_key."
+    message = "Only a management key may do this: owners and admins make one under Keys."
 
     def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002
         return bool(request.auth.is_management)

@@ -87,7 +87,7 @@ class AlreadyRotated(AlreadyMade):
 
 
 class NotActive(Exception):
-    """The key works no more, so that nothing can take its place."""
+    """The key does not work now, so that nothing can take its place."""
 
 
 _cache = Cache()
@@ -279,7 +279,8 @@ def rotate(key: ApiKey, *, overlap: dt.timedelta, now: dt.datetime) -> tuple[Api
         newer = old.replaced_by.filter(disabled_at=None).first()
         if newer is not None:
             raise AlreadyRotated(newer)
-        if old.disabled_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        is_over = old.expires_at is not None and old.expires_at <= now
+        if is_over or old.disabled_at is not None or old.paused_at is not None:
             raise NotActive(str(old.pk))
         text = keytext.draw()
         new = ApiKey(

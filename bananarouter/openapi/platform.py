@@ -25,11 +25,26 @@ _PRICE = maybe(
         description="From a prompt in the cache without an answer to the most that is held.",
     )
 )
+_RESET = text(
+    "When the limit starts over, at midnight UTC; weeks begin on Monday. Null: it holds in total.",
+    enum=["daily", "weekly", "monthly"],
+)
 _KEY_FIELDS: Json = {
     "label": text("Its name and its last four characters."),
-    "limit": maybe(number("US dollars in total; null: none.")),
+    "limit": maybe(number("US dollars, of the limit that leaves least; null: none.")),
     "limit_remaining": maybe(_USD),
-    "limit_reset": {"type": "null", "description": "A limit never starts over."},
+    "limit_reset": maybe(_RESET),
+    "limits": array(
+        obj(
+            {
+                "limit": _USD,
+                "limit_remaining": _USD,
+                "limit_reset": maybe(_RESET),
+                "resets_at": maybe(text(format="date-time")),
+            },
+            required=("limit", "limit_remaining", "limit_reset", "resets_at"),
+        ),
+    ),
     "usage": _USD,
     "usage_daily": number("Since midnight UTC."),
     "usage_weekly": number("Since Monday, UTC."),
@@ -44,7 +59,7 @@ _ENDPOINT: Json = {
     "protocol": text(),
 }
 _NAME = text("1 to 80 printable characters.", maxLength=NAME_CHARS_MAX, minLength=1)
-_LIMIT = maybe(number("US dollars in total; null: none.", minimum=0, maximum=LIMIT_USD_MAX))
+_LIMIT = maybe(number("US dollars; null: none.", minimum=0, maximum=LIMIT_USD_MAX))
 
 SCHEMAS: dict[str, Json] = {
     "Key": obj(
@@ -71,7 +86,7 @@ SCHEMAS: dict[str, Json] = {
             "name": _NAME,
             "limit": _LIMIT,
             "expires_at": maybe(text("A moment to come, in UTC.", format="date-time")),
-            "limit_reset": {"type": "null", "description": "Must be null."},
+            "limit_reset": maybe(_RESET),
         },
         required=("name",),
     ),
@@ -80,7 +95,7 @@ SCHEMAS: dict[str, Json] = {
             "name": _NAME,
             "limit": _LIMIT,
             "disabled": flag("May be undone."),
-            "limit_reset": {"type": "null", "description": "Must be null."},
+            "limit_reset": maybe(_RESET),
         }
     ),
     "NewKey": obj(
@@ -339,8 +354,8 @@ OPERATIONS: Operations = {
             examples=(
                 Example(
                     name="create",
-                    summary="A key with a limit of 5 dollars",
-                    body={"name": "laptop", "limit": 5},
+                    summary="A key with a limit of 5 dollars a day",
+                    body={"name": "laptop", "limit": 5, "limit_reset": "daily"},
                 ),
             ),
         ),

@@ -477,7 +477,11 @@ def test_rotation_never_prolongs_a_key_and_needs_one_that_works(account):
     keys.disable(revoked)
     with pytest.raises(keys.NotActive):
         keys.rotate(revoked, overlap=HOUR, now=timezone.now())
-    assert ApiKey.objects.count() == 3
+    paused, _ = mint(account)
+    keys.set_paused(paused, is_paused=True)
+    with pytest.raises(keys.NotActive):
+        keys.rotate(paused, overlap=HOUR, now=timezone.now())
+    assert ApiKey.objects.count() == 4
 
 
 def test_a_form_makes_one_key(account):

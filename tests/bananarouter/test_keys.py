@@ -435,7 +435,7 @@ def test_rotation_needs_a_choice_and_a_key_that_works(client, account):
     said = text_of(
         client.post(reverse("key_rotate", args=[key.pk]), {"overlap": "day"}, follow=True)
     )
-    assert "works no more" in said
+    assert "does not work: enable it first" in said
     assert ApiKey.objects.count() == 1
 
 

@@ -130,9 +130,15 @@ class Answer:
 
 
 class Serving:
-    """A gateway, its vendor and a key with credit; `names` are models of every family."""
+    """A gateway, its vendor and a key with credit; `names` are models of every family.
 
-    def __init__(self, folder, *arguments, names=("main",), spares=0, **environment):
+    `places`: the jurisdictions of the vendor and its spares.
+    """
+
+    def __init__(
+        self, folder, *arguments, names=("main",), spares=0, places=(), **environment
+    ):  # fmt: skip
+        self.places = places
         self.vendor = Vendor().start()
         self.spares = [Vendor().start() for _ in range(spares)]
         self.folder = folder
@@ -171,7 +177,8 @@ class Serving:
                 channels.append(
                     {"name": f"{family}-{rank}", "vendor": "generic", "protocol": family,
                      "base_url": f"{vendor.url}{ROOTS[family]}", "api_key": SECRET,
-                     "priority": rank + 1, "models": models}
+                     "priority": rank + 1, "models": models,
+                     **({"jurisdiction": self.places[rank]} if self.places else {})}
                 )  # fmt: skip
         file = self.folder / "channels.json"
         file.write_text(json.dumps({"channels": channels}))

@@ -4,7 +4,7 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -12,11 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts import scopes
 from billing.money import USD, BadAmount, NanoUSD, parse_usd
 from routing.models import Model, ModelAlias
-
-if TYPE_CHECKING:  # what gettext_lazy returns has a name for the type checker only
-    from django.utils.functional import _StrPromise
-
-    Words = str | _StrPromise
 
 LIMIT_NUSD_MAX = 1_000_000 * USD
 LINES_CHARS_MAX = 8_000
@@ -27,11 +22,10 @@ _SEPARATORS = re.compile(r"[\s,\uff0c\u3001]+")  # Chinese commas, too
 class Dollars(forms.CharField):
     """An amount of US dollars above zero, as nUSD; None when empty."""
 
-    def __init__(self, *, label: "Words", placeholder: str = "") -> None:
+    def __init__(self, *, placeholder: str = "", **options: Any) -> None:
         attrs = {"inputmode": "decimal", "placeholder": placeholder, "autocomplete": "off"}
-        super().__init__(
-            label=label, required=False, max_length=24, widget=forms.TextInput(attrs=attrs)
-        )
+        widget = forms.TextInput(attrs=attrs)
+        super().__init__(required=False, max_length=24, widget=widget, **options)
 
     def clean(self, value: object) -> int | None:
         """Read the amount. Raises: ValidationError."""
@@ -52,15 +46,10 @@ class Dollars(forms.CharField):
 class Lines(forms.CharField):
     """Several short texts, one a line or apart by commas; each once."""
 
-    def __init__(self, *, label: "Words", help_text: "Words", placeholder: str) -> None:
+    def __init__(self, *, placeholder: str, **options: Any) -> None:
         attrs = {"rows": 3, "spellcheck": "false", "placeholder": placeholder}
-        super().__init__(
-            label=label,
-            required=False,
-            max_length=LINES_CHARS_MAX,
-            help_text=help_text,
-            widget=forms.Textarea(attrs=attrs),
-        )
+        widget = forms.Textarea(attrs=attrs)
+        super().__init__(required=False, max_length=LINES_CHARS_MAX, widget=widget, **options)
 
     def prepare_value(self, value: object) -> object:
         """Write what is stored as lines."""

@@ -66,9 +66,8 @@ class _Named(forms.Form):
         self.now, self.account, self.key = now, account, key
         self.initial.setdefault("form_id", uuid.uuid4())
         if key is not None:
-            self.initial.update(
-                {name: getattr(key, name) for name in self.stored() if name in self.fields}
-            )
+            stored = {name: getattr(key, name) for name in self.stored() if name in self.fields}
+            self.initial.update(stored)
             self.initial["expires_on"] = latest_day(key.expires_at) if key.expires_at else None
 
     @staticmethod

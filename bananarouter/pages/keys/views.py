@@ -213,7 +213,9 @@ class Rotate(_OneKey):
             return self.made_before(error.key)
         except keys.NotActive:
             messages.error(
-                request, _("“%(name)s” works no more: create a new key.") % {"name": key.name}
+                request,
+                _("“%(name)s” does not work: enable it first, or create a new key.")
+                % {"name": key.name},
             )
             return redirect("key", key_id=key.pk)
         return self.shown(new, text)
