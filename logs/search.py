@@ -20,8 +20,8 @@ FAILED = (FAILED_FROM, 599)
 FIRST_ROWS = 500
 SCAN_ROWS_MAX = 20_000
 SPARSE_ROWS_MAX = 2_500
-# A list along more indexes than this would be no list: the newest keys have to do.
-KEYS_MAX = 50
+# PostgreSQL plans each key's index in each partition: of more keys the first have to do.
+KEYS_MAX = 20
 
 Rows = QuerySet[RequestLog]
 

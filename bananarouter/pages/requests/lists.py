@@ -127,10 +127,17 @@ class Requests(Listed, Page):
             without_end_user=chosen.query(without="user"),
             has_any=bool(latest),
             is_own_only=self.visible is not None,
+            keys_shown=self._keys_shown(),
             csv_rows_max=CSV_ROWS_MAX,
             **self.listing(),
             **kwargs,
         )
+
+    def _keys_shown(self) -> int | None:
+        """Return how many of the user's own keys the list is of, where it leaves some out."""
+        is_left_out = self.visible is not None and len(self.visible) > search.KEYS_MAX
+        has_key = bool(self.filters.form.cleaned_data.get("key"))
+        return search.KEYS_MAX if is_left_out and not has_key else None
 
 
 class Live(Listed):

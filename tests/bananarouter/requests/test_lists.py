@@ -343,6 +343,20 @@ def test_a_developer_sees_what_own_keys_did_and_nothing_else(account, alice, loo
     assert [row.request_id for row in latest] == seen[::-1]
 
 
+def test_a_developer_with_many_keys_is_told_which_are_shown(account, looking, monkeypatch):
+    monkeypatch.setattr(search, "KEYS_MAX", 1)
+    bob, client = looking("developer")
+    older, newer = (keys.mint(account=account, created_by=bob, name=n)[0] for n in "ab")
+    made = {key.pk: factories.request(account, api_key_id=key.pk) for key in (older, newer)}
+    page = reverse("requests")
+    response = client.get(page)
+    assert ids(response) == [made[newer.pk]]
+    assert "requests of your newest 1 keys" in text_of(response)
+    response = client.get(page, {"key": older.pk})
+    assert ids(response) == [made[older.pk]]
+    assert "your newest" not in text_of(response)
+
+
 def test_a_developer_without_keys_sees_nothing(account, looking):
     factories.request(account)
     _, client = looking("developer")
