@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests import browsers, factories
+from tests import browsers, factories, gateways
 
 pytestmark = [browsers.needs_chromium, pytest.mark.process]
 GREEN_S_MAX = 3
@@ -30,8 +30,6 @@ LOOKS = {
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
-    from tests import gateways  # noqa: PLC0415
-
     gateway = gateways.Gateway(
         tmp_path_factory.mktemp("welcome"), TRIAL_WORK_BITS="18", TRIAL_PER_NETWORK_PER_DAY="9"
     ).start()
