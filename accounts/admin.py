@@ -95,7 +95,7 @@ class UserAdmin(UserBase):
 
     @admin.action(description="Lock out: end all sessions and refuse log-in (keys go on)")
     def lock_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        others = queryset.exclude(pk=request.user.pk)  # nobody locks out themselves
+        others = queryset.exclude(pk=request.user.pk or 0)  # nobody locks out themselves
         count = sum(owners.lock_out(user) for user in others)
         self.message_user(request, f"Locked out {count} users.", messages.SUCCESS)
 

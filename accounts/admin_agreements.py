@@ -16,7 +16,10 @@ from accounts.models import (
     PolicyVersion,
 )
 
-Base = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
+if TYPE_CHECKING:  # generic for the type checker only
+    Base = admin.ModelAdmin[Any]
+else:
+    Base = admin.ModelAdmin
 
 
 @admin.register(PolicyVersion)
