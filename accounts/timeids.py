@@ -57,32 +57,3 @@ def partition_sql(table: str, day: dt.date) -> str:
         f'CREATE TABLE IF NOT EXISTS "{name}" PARTITION OF "{table}" '
         f"FOR VALUES FROM ('{bound(day)}') TO ('{bound(day + DAY)}')"
     )
-
-
-def hour_sql(vendor: str, column: str) -> str:
-    """Return SQL for the hour (UTC) that an id in `column` carries, as Django stores a time."""
-    if vendor == "postgresql":
-        millis = f"('x' || left(replace({column}::text, '-', ''), 12))::bit(48)::bigint"
-        return f"to_timestamp({millis} / 3600000 * 3600)"
-    # SQLite keeps ids as 32 hexadecimal digits, and has no function that reads them.
-    digits = [
-        f"(instr('123456789abcdef', substr({column}, {place}, 1)) << {4 * (12 - place)})"
-        for place in range(1, 13)
-    ]
-    return f"strftime('%%Y-%%m-%%d %%H:00:00', ({' + '.join(digits)}) / 1000, 'unixepoch')"
-
-
-def day_sql(vendor: str, column: str) -> str:
-    """Return SQL for the day (UTC) of a time in `column`."""
-    if vendor == "postgresql":
-        return f"({column} AT TIME ZONE 'UTC')::date"
-    return f"substr({column}, 1, 10)"
-
-
-def from_sql(value: str | dt.date) -> dt.datetime:
-    """Read what the databases answer for hour_sql() and day_sql()."""
-    if isinstance(value, str):
-        return dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC)
-    return midnight(value)

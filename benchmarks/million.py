@@ -15,9 +15,10 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from accounts import keys
+from accounts.hours import hour_sql
 from accounts.models import Account, ApiKey, User
-from accounts.timeids import DAY, bound, hour_sql, uuid7
-from billing import charges, closing, ledger
+from accounts.timeids import DAY, bound, uuid7
+from billing import charges, closing, ledger, spending
 from billing.models import Charge, Lease, LedgerAccount, LedgerEntry, LedgerTransaction, Wallet
 from logs import partitions, recorder, sums
 from logs.models import RequestLog
@@ -56,6 +57,8 @@ def fill(account: Account, person: User, *, requests: int) -> None:
             sums.add(group)
             _write_money(account, [one for one in group if one.cost_nusd])
     _sum_hours(account)
+    spending.fold(today=today)
+    sums.fold(today=today)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
     if found := ledger.audit():

@@ -12,7 +12,7 @@ from django.db.models import Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.timeids import hour_sql
+from accounts.hours import hour_sql
 from billing import ledger, windows
 from billing.models import Budget, Charge, GoodwillDay, Lease, LedgerAccount, Wallet
 

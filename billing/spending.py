@@ -1,6 +1,7 @@
 """What an account spent, by day or hour: closed leases' hours and the charges of live ones.
 
 Every figure comes from one statement, so that a lease that closes meanwhile counts once.
+Hours are for the latest days; older ones are added up by day, and stand at its midnight.
 """
 
 import datetime as dt
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
-from accounts.timeids import bound, day_sql, from_sql, hour_sql, midnight
+from accounts.hours import KEPT_DAYS, day_sql, fold_sql, from_sql, hour_sql
+from accounts.timeids import DAY, bound, midnight
 
 
 class Part(Enum):
@@ -154,3 +156,23 @@ def _statement(
     ids = [one if is_native else one.hex for one in map(bound, (since, until))]
     values = [account_id, *hours, *keys, account_id, *ids, *keys, account_id, account_id]
     return f"{closed} UNION ALL {live} UNION ALL {_LEDGER}", values
+
+
+def fold(*, today: dt.date) -> int:
+    """Add hours older than KEPT_DAYS up by day, at its midnight; return how many rows.
+
+    What a lease that closes meanwhile adds to an old hour is not lost: it is folded another day.
+    """
+    before = midnight(today - (KEPT_DAYS - 1) * DAY)
+    sqls = fold_sql(
+        connection.vendor,
+        "billing_spendhour",
+        ["wallet_id", "api_key_id", "endpoint"],
+        ["requests", "cost_nusd"],
+    )
+    changed = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for sql in sqls:
+            cursor.execute(sql, [connection.ops.adapt_datetimefield_value(before)])
+            changed += max(cursor.rowcount, 0)
+    return changed

@@ -5,6 +5,7 @@ during which the database answered every look: an outage of the database kills n
 """
 
 import contextlib
+import datetime as dt
 import logging
 import random
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from django.db import Error, connection
 from django.utils import timezone
 
-from billing import batcher, charges, spool, trials, vault, workers
+from billing import batcher, charges, spending, spool, trials, vault, workers
 from billing.batch import Batch
 from billing.life import boottime
 from billing.teller import correct_late
@@ -76,6 +77,7 @@ class Sweeper:
         self._watcher = Watcher(ttl_s=ttl_s)
         self._partitioned_on = timezone.now().date()  # the bank has done it at its start
         self._trials_at = 0.0
+        self._folded_on: dt.date | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -94,6 +96,7 @@ class Sweeper:
                     self.sweep()
                     self._make_partitions()
                     self._end_trials()
+                    self._fold_hours()
                 except Error:
                     self._watcher.forget()
                     connection.close()
@@ -119,6 +122,13 @@ class Sweeper:
         if boottime() - self._trials_at >= TRIALS_EVERY_S:
             self._trials_at = boottime()
             trials.end_due(now=timezone.now())
+
+    def _fold_hours(self) -> None:
+        """Once a day, and once in a life. Raises: django.db.Error."""
+        today = timezone.now().date()
+        if today != self._folded_on:
+            spending.fold(today=today)
+            self._folded_on = today
 
     def _pause_s(self) -> float:
         # Jittered, so that workers of one start do not all sweep the same lease.

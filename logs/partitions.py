@@ -6,7 +6,7 @@ import logging
 from django.db import DatabaseError, connection, transaction
 
 from accounts.timeids import DAY, bound, partition_sql
-from logs import retention, service_hours
+from logs import retention, service_hours, sums
 from logs.models import RequestLog
 
 logger = logging.getLogger(__name__)
@@ -68,10 +68,11 @@ def _make(table: str, day: dt.date) -> None:
 
 
 class Upkeep:
-    """Makes partitions, sums and forgets each hour; for a loop that calls it often."""
+    """Makes partitions, sums and forgets each hour, folds sums each day; called often."""
 
     def __init__(self) -> None:
         self._due = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._folded_on: dt.date | None = None
 
     def run(self, *, now: dt.datetime) -> None:
         """Do what is due when it is time; a failure is logged and tried again."""
@@ -81,6 +82,9 @@ class Upkeep:
             made = ensure(today=now.date())
             forgotten = retention.forget(today=now.date())
             summed = service_hours.close_hours(now=now)
+            if self._folded_on != now.date():
+                sums.fold(today=now.date())
+                self._folded_on = now.date()
         except DatabaseError as error:
             self._due = now + _AGAIN
             logger.warning("log partitions not made", extra={"error": type(error).__name__})

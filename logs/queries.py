@@ -10,7 +10,8 @@ from django.db import connection
 from django.db.models import Case, Sum, When
 from django.db.models.expressions import RawSQL
 
-from accounts.timeids import day_sql, from_sql, midnight
+from accounts.hours import day_sql, from_sql
+from accounts.timeids import midnight
 from logs.models import LabelHour, LatencyDay, UsageHour
 from logs.sums import TOKENS
 

@@ -1,4 +1,7 @@
-"""Sums of request logs by hour and day; added in the transaction that writes the rows."""
+"""Sums of request logs by hour and day; added in the transaction that writes the rows.
+
+Hours are for the latest days; older ones are added up by day, and stand at its midnight.
+"""
 
 import datetime as dt
 from collections import Counter
@@ -7,10 +10,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model
 
-from accounts.timeids import moment
+from accounts.hours import KEPT_DAYS, fold_sql
+from accounts.timeids import DAY, midnight, moment
 from logs import latency
 from logs.models import LabelHour, LatencyDay, UsageHour
 
@@ -148,3 +152,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dt.date):
         return connection.ops.adapt_datefield_value(value)
     return value
+
+
+def fold(*, today: dt.date) -> int:
+    """Add hours older than KEPT_DAYS up by day; return how many rows that changed."""
+    before = _plain(midnight(today - (KEPT_DAYS - 1) * DAY))
+    changed = 0
+    for table in (UsageHour, LabelHour):
+        keys = [name for name in KEYS[table] if name != "hour"]
+        with transaction.atomic(), connection.cursor() as cursor:
+            for sql in fold_sql(connection.vendor, table._meta.db_table, keys, VALUES[table]):
+                cursor.execute(sql, [before])
+                changed += max(cursor.rowcount, 0)
+    return changed

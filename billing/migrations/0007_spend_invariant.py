@@ -9,7 +9,7 @@ import importlib
 
 from django.db import migrations, models
 
-from accounts.timeids import hour_sql
+from accounts.hours import hour_sql
 
 before = importlib.import_module("billing.migrations.0005_breach_view")
 

@@ -9,7 +9,8 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.timeids import DAY, bound, hour_sql, moment, uuid7
+from accounts.hours import from_sql, hour_sql
+from accounts.timeids import DAY, bound, moment, uuid7
 from billing import closing, ledger, spending, vault
 from billing.models import Charge, Lease, LedgerAccount, SpendHour, Wallet
 from billing.spending import Part
@@ -79,7 +80,7 @@ def test_the_database_reads_the_hour_of_an_id_as_we_do(account_id, when):
         cursor.execute(f"SELECT {hour} FROM billing_charge c WHERE 1 = %s", [1])  # noqa: S608
         (found,) = cursor.fetchone()
     wanted = moment(made.request_id).replace(minute=0, second=0, microsecond=0)
-    assert spending.from_sql(found) == wanted == when.replace(minute=0, second=0, microsecond=0)
+    assert from_sql(found) == wanted == when.replace(minute=0, second=0, microsecond=0)
 
 
 # Closing
@@ -237,6 +238,41 @@ def test_a_frozen_wallet_says_so(account_id, clean):
 def test_one_query_tells_all(account_id, django_assert_num_queries, clean):
     with django_assert_num_queries(1):
         spent(account_id, parts=list(Part), by_hour=True, key_ids=[1, 2])
+
+
+# Folding
+
+
+def test_old_hours_are_added_up_by_day_and_nothing_is_lost(account_id, make_wallet, clean):
+    for owner in (account_id, make_wallet(10 * USD)):
+        for hour, key_id in ((0, 5), (9, 5), (23, 5), (23, 6)):
+            lease = lease_of(owner)
+            charge(lease, 7, at=at(TODAY - 3 * DAY, hour), key_id=key_id)
+            charge(lease, 1, at=at(TODAY - 2 * DAY, hour), key_id=key_id)
+            closing.close(lease, state=Lease.State.CLOSED)
+    whole = {"since": TODAY - 9 * DAY, "until": TODAY + DAY, "parts": list(Part)}
+
+    def told():
+        return {(s.at, s.key_id, s.endpoint, s.requests, s.cost_nusd)
+                for s in spent(account_id, **whole).sums}  # fmt: skip
+
+    before = told()
+    assert spending.fold(today=TODAY) > 0
+    assert told() == before
+    assert hours(account_id)[:3] == [
+        (at(TODAY - 3 * DAY, 0), 5, "a:m", 3, 21),
+        (at(TODAY - 3 * DAY, 0), 6, "a:m", 1, 7),
+        (at(TODAY - 2 * DAY, 0), 5, "a:m", 1, 1),
+    ]
+    assert len(hours(account_id)) == 6
+    # A lease that closes late adds to an hour of a folded day; the next fold takes it in.
+    lease = lease_of(account_id)
+    charge(lease, 2, at=at(TODAY - 3 * DAY, 9))
+    closing.close(lease, state=Lease.State.CLOSED)
+    assert len(hours(account_id)) == 7
+    spending.fold(today=TODAY)
+    assert hours(account_id)[0] == (at(TODAY - 3 * DAY, 0), 5, "a:m", 4, 23)
+    assert spending.fold(today=TODAY) == 0
 
 
 # The migration

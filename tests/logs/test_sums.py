@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Sum
 
 from accounts.timeids import DAY, bound, moment, uuid7
-from logs import latency, queries, recorder, retention, sums
+from logs import latency, partitions, queries, recorder, retention, sums
 from logs.models import LabelHour, LatencyDay, RequestLog, UsageHour
 from tests.logs.test_recorder import entry
 
@@ -160,6 +160,40 @@ def test_latencies_are_told_by_model():
     recorder.write([row(9, total_ms=9_000, model=None), row(8, status=500, total_ms=1)])
     found = queries.latencies(7, since=TODAY, until=TODAY + DAY)
     assert found == {"a/m": {latency.step(1_000): 3}, "": {latency.step(9_000): 1}}
+
+
+# Folding
+
+
+def test_old_hours_are_added_up_by_day_and_nothing_is_lost():
+    for day in (TODAY - 3 * DAY, TODAY - 2 * DAY):
+        recorder.write([
+            row(n, day=day, hour=hour, cost_nusd=n, tag="t", end_user=USER, account_id=account)
+            for account in (7, 8) for n, hour in enumerate((0, 9, 23), 10 * account)
+        ])  # fmt: skip
+    asked = {"since": TODAY - 9 * DAY, "until": TODAY + DAY}
+
+    def told():
+        tags = queries.labeled(7, **asked, kind=LabelHour.Kind.TAG)
+        key = lambda one: one.at  # noqa: E731
+        return sorted(queries.usage(7, **asked), key=key), sorted(tags, key=key)
+
+    before = told()
+    assert sums.fold(today=TODAY) > 0
+    assert told() == before
+    assert_sums_are_the_rows()
+    stored = UsageHour.objects.filter(account_id=7).order_by("hour")
+    assert [(one.hour.day, one.hour.hour, one.requests) for one in stored] == [
+        (28, 0, 3), (29, 0, 1), (29, 9, 1), (29, 23, 1),
+    ]  # fmt: skip
+    assert LabelHour.objects.count() == 2 * 2 * 4
+    assert sums.fold(today=TODAY) == 0
+
+
+def test_the_recorders_upkeep_folds(transactional_db):
+    recorder.write([row(1, day=TODAY - 9 * DAY, hour=9)])
+    partitions.Upkeep().run(now=dt.datetime.combine(TODAY, dt.time(1), tzinfo=dt.UTC))
+    assert UsageHour.objects.get().hour.hour == 0
 
 
 # Forgetting

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.hours import KEPT_DAYS
 from accounts.timeids import DAY, midnight
 from bananarouter.pages.words import Words
 
@@ -95,12 +96,14 @@ class Period:
 
     since: dt.date
     until: dt.date
+    # Whether its hours are kept; older days are sums of their own.
+    has_hours: bool = True
 
     @property
     def step(self) -> Step:
         """The length of a column."""
         days = (self.until - self.since).days
-        if days <= HOURS_UP_TO_DAYS:
+        if days <= HOURS_UP_TO_DAYS and self.has_hours:
             return Step.HOUR
         return Step.DAY if days <= DAYS_UP_TO_DAYS else Step.WEEK
 
@@ -188,7 +191,9 @@ def read(query: Mapping[str, str], *, today: dt.date, groupings: Collection[Grou
     if asked == CUSTOM:
         dates = Dates(query, today=today)
         if dates.is_valid():
-            period = Period(since=dates.cleaned_data["from"], until=dates.cleaned_data["to"] + DAY)
+            since, latest = dates.cleaned_data["from"], dates.cleaned_data["to"]
+            has_hours = since > today - KEPT_DAYS * DAY
+            period = Period(since=since, until=latest + DAY, has_hours=has_hours)
         else:
             asked = Range.MONTH
     elif asked not in set(Range):

@@ -32,7 +32,8 @@ def test_nonsense_is_asked_as_by_default(query):
 
 def test_own_days_are_taken_to_the_end_of_the_last():
     choice = read("range=custom&from=2026-11-01&to=2026-11-03")
-    assert choice.period == Period(since=dt.date(2026, 11, 1), until=dt.date(2026, 11, 4))
+    wanted = Period(since=dt.date(2026, 11, 1), until=dt.date(2026, 11, 4), has_hours=False)
+    assert choice.period == wanted
     assert choice.query() == (
         "range=custom&group=model&measure=spend&from=2026-11-01&to=2026-11-03"
     )
@@ -62,6 +63,12 @@ def test_days_that_are_no_range_are_refused_and_kept(since, latest, field, said)
 
 def test_a_leap_year_can_be_seen_whole():
     assert read("range=custom&from=2025-11-26&to=2026-11-26").dates.errors == {}
+
+
+@pytest.mark.parametrize(("day", "step"), [("24", Step.HOUR), ("23", Step.DAY)])
+def test_a_day_whose_hours_are_folded_is_one_column(day, step):
+    choice = read(f"range=custom&from=2026-11-{day}&to=2026-11-{day}")
+    assert choice.period.step is step
 
 
 def test_labels_have_no_tokens_and_no_errors():
