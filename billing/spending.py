@@ -106,10 +106,11 @@ def spent(
         cursor.execute(*_statement(account_id, since, until, (parts, by_hour, key_ids)))
         rows = cursor.fetchall()
     (ledger,) = [row for row in rows if row[0] == "ledger"]
+    times = {at: from_sql(at) for at in {row[1] for row in rows if row[0] != "ledger"}}
     return Spending(
         sums=[
             Sum(
-                at=from_sql(at),
+                at=times[at],
                 key_id=int(key_id),
                 endpoint=endpoint,
                 requests=int(requests),

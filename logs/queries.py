@@ -61,16 +61,17 @@ def usage(
         rows = rows.filter(api_key_id__in=key_ids)
     names = [part.value for part in parts]
     sums = {f"{name}_sum": Sum(name) for name in ("requests", "errors", *TOKENS)}
-    found = _at(rows, "logs_usagehour", by_hour=by_hour).values_list("at", *names).annotate(**sums)
-    return [_usage(row, names) for row in found.order_by()]
+    asked = _at(rows, "logs_usagehour", by_hour=by_hour).values_list("at", *names).annotate(**sums)
+    found = list(asked.order_by())
+    times = {at: from_sql(at) for at in {row[0] for row in found}}
+    return [_usage(times[row[0]], row[1:], names) for row in found]
 
 
-def _usage(row: Sequence[Any], names: Sequence[str]) -> Usage:
-    at, *rest = row
-    told = dict(zip(names, rest, strict=False))
-    requests, errors, *tokens = rest[len(names) :]
+def _usage(at: dt.datetime, row: Sequence[Any], names: Sequence[str]) -> Usage:
+    told = dict(zip(names, row, strict=False))
+    requests, errors, *tokens = row[len(names) :]
     return Usage(
-        at=from_sql(at),
+        at=at,
         key_id=told.get("api_key_id", 0),
         model=told.get("model", ""),
         vendor=told.get("vendor", ""),

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from bananarouter.pages import charts
@@ -69,6 +71,15 @@ class Column:
     at: str
     cells: Sequence[Amount]
     total: Amount
+
+    @property
+    def html(self) -> SafeString:
+        """The table's cells. Hundreds of them: a template would take longer than all else."""
+        cells = [*self.cells, self.total]
+        if self.total.exact:
+            pairs = ((cell.exact, cell.shown) for cell in cells)
+            return format_html_join("", '<td class="number" title="{}">{}</td>', pairs)
+        return format_html_join("", '<td class="number">{}</td>', ((c.shown,) for c in cells))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,21 +147,27 @@ class Row:
 
     group: Group
     css: str
-    figures: Figures
+    spend: Amount
     share: str
+    requests: Amount
+    tokens: Amount
+    errors: Amount
 
 
 def rows(report: Report, drawn: Chart, measure: Measure) -> list[Row]:
     """Return the table by group, in the order of the chart."""
     colors = {series.group.ident: series.css for series in drawn.series}
-    sums = report.by_group()
+    sums = report.by_group
     whole = sum(max(figures.measured(measure), 0) for figures in sums.values())
     return [
         Row(
             group=report.groups[ident],
             css=colors.get(ident, "series-rest"),
-            figures=sums[ident],
+            spend=amount(sums[ident].spend_nusd, Measure.SPEND),
             share=share(sums[ident].measured(measure), whole),
+            requests=amount(sums[ident].requests, Measure.REQUESTS),
+            tokens=amount(sums[ident].all_tokens, Measure.TOKENS),
+            errors=amount(sums[ident].errors, Measure.ERRORS),
         )
         for ident in report.ranked(measure)
     ]

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from bananarouter.pages.usage import names
@@ -53,7 +54,7 @@ class Figures:
         return sum(self.tokens)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All figures of a period. `cells` is by group and step, without those that are zero."""
 
@@ -63,23 +64,25 @@ class Report:
     cells: Mapping[tuple[str, int], Figures]
     spending: spending.Spending
 
-    def by_group(self) -> dict[str, Figures]:
-        """Return each group's figures over the whole period."""
+    @cached_property
+    def by_group(self) -> Mapping[str, Figures]:
+        """Each group's figures over the whole period."""
         found: dict[str, Figures] = {ident: Figures() for ident in self.groups}
         for (ident, _), figures in self.cells.items():
             found[ident].add(figures)
         return found
 
+    @cached_property
     def total(self) -> Figures:
-        """Return the figures of everything."""
+        """The figures of everything."""
         total = Figures()
-        for figures in self.cells.values():
+        for figures in self.by_group.values():
             total.add(figures)
         return total
 
     def ranked(self, measure: Measure) -> list[str]:
         """Return the groups, largest first; those without a name come last."""
-        sums = self.by_group()
+        sums = self.by_group
         return sorted(
             sums,
             key=lambda ident: (
@@ -98,13 +101,17 @@ class _Builder:
         self.period = period
         self.grouping = grouping
         self.starts = period.starts()
+        self._places: dict[dt.datetime, int] = {}
         self.groups: dict[str, Group] = {}
         self.cells: dict[tuple[str, int], Figures] = {}
 
     def add(self, group: Group, at: dt.datetime, figures: Figures) -> None:
         """Add figures to a group's step."""
         self.groups.setdefault(group.ident, group)
-        key = (group.ident, self.period.place(at, self.starts[0]))
+        place = self._places.get(at)
+        if place is None:
+            place = self._places[at] = self.period.place(at, self.starts[0])
+        key = (group.ident, place)
         found = self.cells.get(key)
         if found is None:
             self.cells[key] = figures

@@ -65,7 +65,7 @@ class Usage(_Reader, Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         choice = self._choice()
         report = self._report(choice)
-        total = report.total()
+        total = report.total
         kwargs |= self._controls(choice, total)
         if report.cells:
             kwargs |= self._figures(choice, report)
@@ -107,7 +107,7 @@ class Usage(_Reader, Page):
             "rows": picture.rows(report, drawn, choice.measure),
             "group_name": GROUPINGS[choice.grouping],
             "measure_name": MEASURES[choice.measure],
-            "classes": picture.token_classes(report.total()),
+            "classes": picture.token_classes(report.total),
             "latencies": picture.latencies(steps),
         }
 

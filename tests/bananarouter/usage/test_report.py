@@ -31,7 +31,7 @@ def report(desk, grouping, **asked):
 def told(found):
     return {
         found.groups[ident].name: (figures.spend_nusd, figures.requests)
-        for ident, figures in found.by_group().items()
+        for ident, figures in found.by_group.items()
     }
 
 
@@ -77,7 +77,7 @@ def test_what_carries_no_label_is_told_apart_so_that_the_total_is_whole(desk):
     tags, users = report(desk, Grouping.TAG), report(desk, Grouping.END_USER)
     assert told(tags) == {"web": (12, 2), "Without a tag": (11, 1)}
     assert told(users) == {"a" * 32: (7, 1), "Without an end user": (16, 2)}
-    assert tags.total().spend_nusd == users.total().spend_nusd == 23
+    assert tags.total.spend_nusd == users.total.spend_nusd == 23
 
 
 def test_too_many_labels_are_one_more_group(desk, monkeypatch):
@@ -139,7 +139,7 @@ def test_whatever_happened_every_grouping_adds_up_to_the_ledger(desk, seed):
     assert Wallet.objects.get(pk=desk.account.pk).debit_nusd == spent_nusd > 0
     reports = [report(desk, grouping) for grouping in Grouping]
     for found in reports:
-        total = found.total()
+        total = found.total
         assert found.spending.ledger.is_equal
         assert total.spend_nusd == spent_nusd + found.spending.live_nusd
         assert total.requests == 60
