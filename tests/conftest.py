@@ -1,7 +1,8 @@
 """Shared fixtures and the rules of the suite.
 
 Backend: everything runs on SQLite; with TEST_BACKEND=postgresql what uses the test database runs
-again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only). Kind: tests that
+again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only; those in a browser
+once, on SQLite). Kind: tests that
 start gateway processes (marked `process`, or by their fixtures) want the machine to themselves.
 Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
 """
@@ -56,8 +57,9 @@ def _is_wanted(item, *, kind: str) -> bool:
     if kind != "all" and is_process != (kind == "process"):
         return False
     uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
-    if IS_ON_POSTGRESQL:  # the second pass: only what a database can change
-        return uses_database and not item.get_closest_marker("sqlite")
+    if IS_ON_POSTGRESQL:  # the second pass: only what a database can change, not what a page shows
+        is_browser = item.path.name.startswith("test_browser")
+        return uses_database and not is_browser and not item.get_closest_marker("sqlite")
     return not (uses_database and item.get_closest_marker("postgresql"))
 
 
