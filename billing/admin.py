@@ -304,8 +304,8 @@ class RateAdmin(ReadOnly):
 class TrialAdmin(ReadOnly):
     """Money given to new people; digests of who they are stay unseen."""
 
-    list_display = ["account", _money("amount_nusd", "amount"), "granted_at", "expires_at",
-                    "ended_at", _money("returned_nusd", "returned")]  # fmt: skip
+    amount, returned = _money("amount_nusd", "amount"), _money("returned_nusd", "returned")
+    list_display = ["account", "amount", "granted_at", "expires_at", "ended_at", "returned"]
     list_filter = [("ended_at", admin.EmptyFieldListFilter), "granted_at", "expires_at"]
     list_select_related = ["account"]
     search_fields = ["account__name", "=account__public_id"]
@@ -317,7 +317,7 @@ class TrialAdmin(ReadOnly):
 class SpendHourAdmin(ReadOnly):
     """What accounts paid, hour by hour."""
 
-    list_display = ["hour", "wallet_id", "api_key_id", "endpoint", "requests",
-                    _money("cost_nusd", "cost")]  # fmt: skip
+    cost = _money("cost_nusd", "cost")
+    list_display = ["hour", "wallet_id", "api_key_id", "endpoint", "requests", "cost"]
     search_fields = ["=wallet_id", "=api_key_id", "endpoint"]
     ordering = ["-hour"]

@@ -1,6 +1,7 @@
 """Our own records under /api/v1: keys, credit, requests, activity, estimates."""
 
 from bananarouter.openapi import schema
+from bananarouter.openapi.key_fields import KEY_FIELDS, KEY_NEEDED, LIMIT, NAME, RESET
 from bananarouter.openapi.operation import (
     JSON,
     Example,
@@ -13,7 +14,6 @@ from bananarouter.openapi.operation import (
 from bananarouter.openapi.schema import Json, array, flag, integer, maybe, number, obj, ref, text
 from routing.api import account, keys
 from routing.api import estimate as estimate_api
-from routing.managed_keys import LIMIT_USD_MAX, NAME_CHARS_MAX
 
 EXACT = text("US dollars, exactly.", pattern=r"^-?[0-9]+(\.[0-9]+)?$")
 _USD = number("US dollars.")
@@ -25,51 +25,22 @@ _PRICE = maybe(
         description="From a prompt in the cache without an answer to the most that is held.",
     )
 )
-_RESET = text(
-    "When the limit starts over, at midnight UTC; weeks begin on Monday. Null: it holds in total.",
-    enum=["daily", "weekly", "monthly"],
-)
-_KEY_FIELDS: Json = {
-    "label": text("Its name and its last four characters."),
-    "limit": maybe(number("US dollars, of the limit that leaves least; null: none.")),
-    "limit_remaining": maybe(_USD),
-    "limit_reset": maybe(_RESET),
-    "limits": array(
-        obj(
-            {
-                "limit": _USD,
-                "limit_remaining": _USD,
-                "limit_reset": maybe(_RESET),
-                "resets_at": maybe(text(format="date-time")),
-            },
-            required=("limit", "limit_remaining", "limit_reset", "resets_at"),
-        ),
-    ),
-    "usage": _USD,
-    "usage_daily": number("Since midnight UTC."),
-    "usage_weekly": number("Since Monday, UTC."),
-    "usage_monthly": number("Since the first, UTC."),
-    "expires_at": maybe(text(format="date-time")),
-}
-_KEY_NEEDED = ("label", "limit", "limit_remaining", "usage", "expires_at")
 _ENDPOINT: Json = {
     "endpoint_id": text(),
     "provider_name": text(),
     "jurisdiction": text(),
     "protocol": text(),
 }
-_NAME = text("1 to 80 printable characters.", maxLength=NAME_CHARS_MAX, minLength=1)
-_LIMIT = maybe(number("US dollars; null: none.", minimum=0, maximum=LIMIT_USD_MAX))
 
 SCHEMAS: dict[str, Json] = {
     "Key": obj(
         {
-            **_KEY_FIELDS,
+            **KEY_FIELDS,
             "is_free_tier": flag("Whether the account may use demo models only."),
             "is_management_key": flag(),
             "rate_limit": obj({"requests": integer(), "interval": text(), "note": text()}),
         },
-        required=(*_KEY_NEEDED, "is_management_key"),
+        required=(*KEY_NEEDED, "is_management_key"),
     ),
     "ManagedKey": obj(
         {
@@ -77,25 +48,25 @@ SCHEMAS: dict[str, Json] = {
             "name": text(),
             "disabled": flag(),
             "created_at": text(format="date-time"),
-            **_KEY_FIELDS,
+            **KEY_FIELDS,
         },
-        required=("hash", "name", "disabled", "created_at", *_KEY_NEEDED),
+        required=("hash", "name", "disabled", "created_at", *KEY_NEEDED),
     ),
     "NewKeyRequest": obj(
         {
-            "name": _NAME,
-            "limit": _LIMIT,
+            "name": NAME,
+            "limit": LIMIT,
             "expires_at": maybe(text("A moment to come, in UTC.", format="date-time")),
-            "limit_reset": maybe(_RESET),
+            "limit_reset": maybe(RESET),
         },
         required=("name",),
     ),
     "ChangeKeyRequest": obj(
         {
-            "name": _NAME,
-            "limit": _LIMIT,
+            "name": NAME,
+            "limit": LIMIT,
             "disabled": flag("May be undone."),
-            "limit_reset": maybe(_RESET),
+            "limit_reset": maybe(RESET),
         }
     ),
     "NewKey": obj(

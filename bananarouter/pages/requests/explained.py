@@ -8,10 +8,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey
-from accounts.timeids import DAY
 from bananarouter.pages.requests.stories import Story
 from bananarouter.pages.words import REASONS, Words
-from billing.models import Budget, Charge
+from billing import queries
+from billing.models import Charge
 from billing.money import display_usd
 from routing.error_codes import Code
 from routing.models import Channel
@@ -142,6 +142,12 @@ def limit(story: Story, *, now: dt.datetime) -> Limit | None:
         return Limit(text=text, url_name="requests", action=_("See the latest requests"))
     if code == Code.KEY_LIMIT:
         return Limit(text=_budgets(key, now=now), url_name="keys", action=_("Go to the keys"))
+    if code == Code.TRIAL_MODEL:
+        text = _(
+            "Trial money buys models up to a price, and this one costs more. Money of your own "
+            "opens every model."
+        )
+        return Limit(text=text, url_name="models", action=_("See the models"))
     if code == Code.COST_CAP:
         text = _("The header X-Max-Cost-USD of the request was below what it could cost.")
         return Limit(text=text)
@@ -181,25 +187,15 @@ def _rate(story: Story, code: str | None) -> Limit | None:
 def _budgets(key: ApiKey | None, *, now: dt.datetime) -> str:
     """Tell a key's money limits as they stand, and when each starts over."""
     told = [_("A money limit of the key was reached.")]
-    for budget in Budget.objects.filter(api_key=key.pk).order_by("pk") if key else ():
-        named = {"amount": display_usd(budget.limit_nusd)}
-        starts = _next_start(budget.period, now.astimezone(dt.UTC).date())
-        if starts is None:
+    found = queries.key_limits(key.account_id, now=now).get(key.limits_key_id, []) if key else []
+    for one in found:
+        named = {"amount": display_usd(one.limit_nusd)}
+        if one.resets_at is None:
             told.append(_("Limit: %(amount)s in total, which does not start over.") % named)
         else:
-            named["date"] = starts.isoformat()
+            named["date"] = f"{one.resets_at:%Y-%m-%d}"
             told.append(_("Limit: %(amount)s, which starts over on %(date)s at 0:00 UTC.") % named)
     return " ".join(told)
-
-
-def _next_start(period: str, today: dt.date) -> dt.date | None:
-    if period == Budget.Period.DAILY:
-        return today + DAY
-    if period == Budget.Period.WEEKLY:
-        return today + (7 - today.weekday()) * DAY
-    if period == Budget.Period.MONTHLY:
-        return (today.replace(day=1) + 32 * DAY).replace(day=1)
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

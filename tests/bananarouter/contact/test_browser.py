@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.cache import cache
 from playwright.sync_api import expect
@@ -22,9 +21,7 @@ LOOKS = {
 def alice(live_server, settings):
     cache.clear()
     settings.PUBLIC_URL = live_server.url
-    user = factories.user("alice", password=factories.PASSWORD)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    return user
+    return factories.user("alice", password=factories.PASSWORD)
 
 
 def link(part):

@@ -4,7 +4,6 @@ import datetime as dt
 import re
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -26,9 +25,7 @@ def cold():
 
 @pytest.fixture
 def alice():
-    user = factories.user("alice", password=factories.PASSWORD)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    return user
+    return factories.user("alice", password=factories.PASSWORD)
 
 
 def signed_in(user):

@@ -31,7 +31,7 @@ def person(name="eve", *, email=None, is_verified=True) -> Membership:
     if email:
         User.objects.filter(pk=user.pk).update(email=email)
         user.refresh_from_db()
-    EmailAddress.objects.create(user=user, email=user.email, verified=is_verified, primary=True)
+    EmailAddress.objects.filter(user=user).update(email=user.email, verified=is_verified)
     return user.memberships.select_related("account").get()
 
 

@@ -30,9 +30,7 @@ def terms(settings):
 
 @pytest.fixture
 def alice():
-    alice = factories.user("alice")
-    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
-    return alice
+    return factories.user("alice")
 
 
 @pytest.fixture
