@@ -7,7 +7,6 @@ from typing import Any
 from django.utils import timezone
 
 from bananarouter.pages import attention, glance
-from bananarouter.pages.requests import scope as requests_scope
 from bananarouter.pages.shell import Page, of
 from bananarouter.pages.usage import scope
 from logs import search
@@ -26,17 +25,16 @@ class Overview(Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = timezone.now()
         key_ids = scope.key_ids(of(self.request).membership)
-        rows = self._latest(now)
+        rows = self._latest(key_ids)
         money = glance.money(self.account.pk, today=now.date(), key_ids=key_ids)
         if rows:
             kwargs |= self._work(money, now=now, key_ids=key_ids)
         return super().get_context_data(rows=rows, money=money, sees_all=key_ids is None, **kwargs)
 
-    def _latest(self, now: dt.datetime) -> Sequence[RequestLog]:
-        """Return the latest requests that the user's role may see."""
-        place = of(self.request).membership
-        key_ids = requests_scope.key_ids(place, now=now) if place else ()
-        return search.find(self.account.pk, Wanted(key_ids=key_ids), rows_max=RECENT_ROWS).rows
+    def _latest(self, key_ids: Collection[int] | None) -> Sequence[RequestLog]:
+        """Return the latest requests, of all keys or of some, the newest keys first."""
+        keys = None if key_ids is None else tuple(sorted(key_ids, reverse=True))
+        return search.find(self.account.pk, Wanted(key_ids=keys), rows_max=RECENT_ROWS).rows
 
     def _work(
         self, money: glance.Money, *, now: dt.datetime, key_ids: Collection[int] | None

@@ -153,7 +153,7 @@ def test_members_read_it_in_their_shell_uncached_and_strangers_see_no_account():
     page = response.content.decode()
     assert "no-store" in response["Cache-Control"]
     assert 'class="rail"' in page
-    assert f'href="{reverse("api_docs")}" aria-current="page"' in page
+    assert f'href="{reverse("guide")}" aria-current="page"' in page
     stranger = Client().get(reverse("api_docs")).content.decode()
     assert 'class="rail"' not in stranger
     assert "alice" not in stranger

@@ -156,7 +156,7 @@ def test_sign_up_with_a_wrong_and_then_the_right_code(options, visit):
     assert_fits(page)
     page.get_by_label("The code").fill(mailbox.latest_code("eve@example.com").replace("-", " "))
     send(page)
-    page.wait_for_url("**/overview")
+    page.wait_for_url("**/welcome")
     expect(page.get_by_text("Your email address is confirmed.")).to_be_visible()
 
 
@@ -347,7 +347,7 @@ def test_in_chinese(visit, site):
     assert mailbox.subjects("eve@example.com") == ["验证邮箱"]
     page.get_by_label("验证码").fill(mailbox.latest_code("eve@example.com"))
     send(page)
-    page.wait_for_url("**/overview")
+    page.wait_for_url("**/welcome")
     page.goto("/settings/security")
     assert_fits(page)
     words = page.locator("main").inner_text()

@@ -70,10 +70,10 @@ def test_prove_by_logging_in_anew(alice, live_server):
         page.locator("main").get_by_role("link", name="Log in").click()
         page.locator("[name=login]").fill("alice")
         page.locator("[name=password]").fill(factories.PASSWORD)
-        page.locator("main button[type=submit]").click()
+        page.locator("[name=password]").press("Enter")
         page.get_by_role("button", name="Yes, this is my account").click()
         page.locator("[name=password]").fill(factories.PASSWORD)
-        page.locator("main button[type=submit]").click()
+        page.locator("[name=password]").press("Enter")
         expect(page.get_by_text("Account proven")).to_be_visible()
 
 

@@ -24,7 +24,7 @@ def page(running):
         page.goto("/accounts/login/?next=/playground")
         page.locator("[name=login]").fill(name)
         page.locator("[name=password]").fill(password)
-        page.locator("main button[type=submit]").click()
+        page.locator("[name=password]").press("Enter")
         page.wait_for_url("**/playground")
         page.noted = noted
         yield page

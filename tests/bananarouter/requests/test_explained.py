@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.timeids import uuid7
 from bananarouter.pages.requests import explained, stories
-from billing import ledger
+from billing import ledger, windows
 from billing.models import Attempt, Budget, Charge, Lease
 from logs.models import RequestLog
 from routing.error_codes import TABLE, Code
@@ -138,7 +138,8 @@ def key(account, alice):
     ],
 )
 def test_a_keys_money_limit_says_how_much_and_until_when(period, told, account, key):
-    Budget.objects.create(api_key=key, period=period, limit_nusd=2_000_000_000)
+    begun = windows.start(period, NOW)
+    Budget.objects.create(api_key=key, period=period, period_start=begun, limit_nusd=2_000_000_000)
     found = explained.limit(refused(account, Code.KEY_LIMIT, api_key_id=key.pk), now=NOW)
     assert found.text == f"A money limit of the key was reached. {told}"
     assert found.url_name == "keys"
