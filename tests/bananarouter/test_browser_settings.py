@@ -114,7 +114,7 @@ def test_invite_join_appoint_and_remove(options, window, site):
     owner.get_by_label("Billing: money").check()
     owner.get_by_role("button", name="Save role").click()
     expect(owner.get_by_text("eve has the role “billing” now.")).to_be_visible()
-    assert guest.request.get(f"{site.url}/keys").status == 403
+    assert guest.request.get(f"{site.url}/keys/new").status == 403
 
     owner.get_by_role("link", name="Change eve").click()
     owner.get_by_role("link", name="Remove from the account").click()
