@@ -69,13 +69,14 @@ def test_rows_of_a_missed_day_move_into_its_partition(on_postgresql):
 def test_a_partition_has_the_indexes_of_the_whole(on_postgresql):
     recorder.write([entry(request_id=bound(FAR))])
     partitions.ensure(today=FAR)  # one day by the way of moving rows, the others plainly
+    names = ["logs_requestlog", *(f"logs_requestlog_{day:%Y%m%d}" for day in (FAR, FAR + DAY))]
     with connection.cursor() as cursor:
-        for day in (FAR, FAR + DAY):
-            cursor.execute(
-                "SELECT count(*) FROM pg_indexes WHERE tablename = %s",
-                [f"logs_requestlog_{day:%Y%m%d}"],
-            )
-            assert cursor.fetchone() == (2,), "primary key and index by account"
+        counts = []
+        for name in names:
+            cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s", [name])
+            counts.append(cursor.fetchone()[0])
+    assert counts[0] > 2
+    assert set(counts) == {counts[0]}
 
 
 @pytest.mark.postgresql
