@@ -73,6 +73,20 @@ def test_a_page_keeps_to_its_queries(name, client, django_assert_max_num_queries
     assert response.content.count(b"<h1") == 1
 
 
+TABS = [
+    "settings", "security", "settings_notifications", "settings_privacy", "organization",
+    "settings_billing",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABS)
+def test_a_page_stands_among_the_tabs(name, client):
+    page = text_of(client.get(reverse(name)))
+    tabs = page.partition('class="settings-tabs"')[2].partition("</nav>")[0]
+    assert re.findall(r'href="([^"]+)"', tabs) == [reverse(tab) for tab in TABS]
+    assert re.findall(r'href="([^"]+)" aria-current="page"', tabs) == [reverse(name)]
+
+
 # Profile
 
 

@@ -49,6 +49,7 @@ class Security(Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = of(self.request).user
         return super().get_context_data(
+            tab="security",
             factors=factors_of(user),
             session_count=UserSession.objects.filter(user=user).count(),
             connected=SocialAccount.objects.filter(user=user).values_list("provider", flat=True),
