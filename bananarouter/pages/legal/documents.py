@@ -8,9 +8,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from accounts import policies
 from accounts.models import PolicyVersion
+from bananarouter.pages.words import Words
 
 Document = PolicyVersion.Document
 LANGUAGES = ("en", "zh")
@@ -23,7 +26,7 @@ class Version:
     number: str
     effective_on: dt.date
     sha256: str
-    summary: str
+    summary: Words
 
     @property
     def effective_at(self) -> dt.datetime:
@@ -35,10 +38,16 @@ class Version:
 VERSIONS: Mapping[str, tuple[Version, ...]] = {
     Document.PRIVACY: (
         Version(
+            number="2",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="ed8209ed202860c7bc4eb28eda82cfc18e2a134a115907312e3ca280ca124045",
+            summary=_("Names what is kept for trial credit, invitations and the playground."),
+        ),
+        Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),
             sha256="d0d38355ca6e39a6d5288857e281d6993f6fdfe3b4cf8bd4762fb3398a6005f1",
-            summary="First version.",
+            summary=_("First version."),
         ),
     ),
     Document.TERMS: (
@@ -46,7 +55,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
             number="1",
             effective_on=dt.date(2026, 11, 26),
             sha256="cc76616e5e138befdd5e29abef4bf6d39c5a6ae170491537457d532c0a1aedc4",
-            summary="First version.",
+            summary=_("First version."),
         ),
     ),
     Document.ACCEPTABLE_USE: (
@@ -54,7 +63,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
             number="1",
             effective_on=dt.date(2026, 11, 26),
             sha256="72ad3d5129011e21679b097918d6472f1942dbf4a156e43b5a83165f97354b14",
-            summary="First version.",
+            summary=_("First version."),
         ),
     ),
 }
@@ -74,6 +83,13 @@ def sha256(document: str) -> str:
     return digest.hexdigest()
 
 
+def summary(row: PolicyVersion) -> Words:
+    """Say in the reader's language what a published version changed."""
+    versions = VERSIONS.get(row.document, ())
+    return next((v.summary for v in versions if v.number == row.version), row.summary)
+
+
+@translation.override("en")
 @transaction.atomic
 def publish_all(*, now: dt.datetime) -> None:
     """Publish every version that is not yet. Raises: policies.VersionChanged."""
@@ -83,7 +99,7 @@ def publish_all(*, now: dt.datetime) -> None:
                 document=document,
                 version=version.number,
                 text_sha256=version.sha256,
-                summary=version.summary,
+                summary=str(version.summary),
                 effective_at=version.effective_at,
                 now=now,
             )

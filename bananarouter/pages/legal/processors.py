@@ -1,8 +1,8 @@
 """Sub-processors: who works with data for us on this installation, read from what is configured."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -44,7 +44,7 @@ class Vendor:
     retention: str
     privacy_url: str
     terms_url: str
-    reviewed_on: Any
+    reviewed_on: dt.date | None
     is_own: bool
 
 
@@ -80,7 +80,8 @@ def _vendor(vendor: vendor_files.Vendor, jurisdictions: Sequence[str]) -> Vendor
         else vendor.retention.replace(" [mem]", " (?)"),
         privacy_url=_link(vendor.privacy_url),
         terms_url=_link(vendor.terms_url),
-        reviewed_on=vendor.reviewed_on,
+        # Nobody has read the pages of a vendor that no file tells of.
+        reviewed_on=vendor.reviewed_on if vendor_files.known(vendor.slug) else None,
         is_own=is_own,
     )
 

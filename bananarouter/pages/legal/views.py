@@ -52,7 +52,7 @@ class Text(TemplateView):
             text=mark_safe(text),  # noqa: S308  our own template, rendered with escaping
             contents=contents(text),
             version=documents.VERSIONS[self.document][0],
-            history=policies.history(self.document),
+            history=[(row, documents.summary(row)) for row in policies.history(self.document)],
             **kwargs,
         )
 

@@ -47,6 +47,7 @@ def test_a_vendor_without_a_file_is_not_passed_over():
     channel("acme", "FR")
     (vendor,) = processors.vendors()
     assert (vendor.name, vendor.jurisdictions, vendor.retention) == ("acme", ["FR"], "")
+    assert vendor.reviewed_on is None
     assert "Does not say clearly" in page().content.decode()
 
 
