@@ -28,6 +28,9 @@ BATCH_SECONDS = Histogram(
     "bnr_batch_seconds", "Duration of a group commit.", ["kind"], buckets=_LATENCY_S
 )
 
+# Payments: `outcome` is a code of billing.hooks.
+WEBHOOKS = Counter("bnr_payment_webhooks", "Notices of processors.", ["processor", "outcome"])
+
 # Request logs.
 LOG_QUEUE = Gauge("bnr_log_queue", "Request log rows that wait.", multiprocess_mode="livesum")
 LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")

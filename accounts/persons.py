@@ -38,6 +38,11 @@ def network_digest(address: str) -> bytes:
     return _digest(b"network", _network(address))
 
 
+def card_digest(fingerprint: str) -> bytes:
+    """Return the digest of a processor's token for a card: the same for the same card."""
+    return _digest(b"card", fingerprint)
+
+
 def mailbox(address: str) -> str:
     """Return one spelling for all that lead to the same mailbox: `+tags` go, Gmail's dots, too."""
     local, _, domain = address.strip().lower().rpartition("@")

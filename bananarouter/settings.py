@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env
+from bananarouter import env, payment_settings
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -334,6 +334,12 @@ REST_FRAMEWORK: dict[str, Any] = {
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": f"billing.{name}", "schedule": seconds}
+    for name, seconds in (("sweep_events", 10.0), ("ask_processors", 10.0))
+}
 
 # API keys: peppers by version, the highest mints. Key-encryption keys likewise, by id.
 KEY_PEPPERS = env.versions("KEY_PEPPER", folder=SECRETS_DIR)
@@ -349,6 +355,9 @@ SPOOL_BYTES_MAX = env.number("SPOOL_BYTES_MAX", 64 << 20)
 ABANDONED_NUSD_PER_DAY = env.number("ABANDONED_NUSD_PER_DAY", 1_000_000_000)
 GOODWILL_NUSD_PER_DAY = env.number("GOODWILL_NUSD_PER_DAY", 1_000_000_000)
 MARKUP_PPM = env.number("MARKUP_PPM", 50_000, high=10_000_000)
+
+# Money coming in
+PAYMENTS = payment_settings.read(SECRETS_DIR)
 
 # Who runs this installation: shown on the legal pages and at the foot of each page
 OPERATOR_NAME = env.text("OPERATOR_NAME", "BananaRouter")

@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 
 from bananarouter import health
 from bananarouter.pages import api_docs, home, overview, shell, signin, staff
+from billing import hooks
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/openapi.json", api_docs.Document.as_view(), name="openapi"),
     path("overview", overview.Overview.as_view(), name="overview"),
     *[path("", include(f"bananarouter.pages.{area}.urls")) for area in AREAS],
+    path("hooks/<slug:processor>", hooks.Hook.as_view(), name="payment_hook"),
     path("switch-account", shell.SwitchAccount.as_view(), name="switch_account"),
     path("language/", set_language, name="set_language"),
     path("accounts/signup/again", signin.StartAgain.as_view(), name="signup_again"),

@@ -63,9 +63,14 @@ def open_wallet(account_id: int) -> Wallet:
     return Wallet.objects.get_or_create(account_id=account_id)[0]
 
 
-def account_of(kind: LedgerAccount.Kind, *, owner_id: int | None = None) -> LedgerAccount:
-    """Return the ledger account in USD of a wallet's owner, or of the platform."""
-    return LedgerAccount.objects.get_or_create(kind=kind, owner_id=owner_id, currency="USD")[0]
+def account_of(
+    kind: LedgerAccount.Kind, *, owner_id: int | None = None, currency: str = "USD"
+) -> LedgerAccount:
+    """Return the ledger account of a wallet's owner (in USD), or of the platform.
+
+    In another currency the "nUSD" of its entries are billionths of that currency's unit.
+    """
+    return LedgerAccount.objects.get_or_create(kind=kind, owner_id=owner_id, currency=currency)[0]
 
 
 def post(

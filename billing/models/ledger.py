@@ -22,6 +22,8 @@ class LedgerAccount(models.Model):
         RECEIVABLE = "receivable"
         PROMOTION = "promotion"
         TAX = "tax"
+        BANK = "bank"  # our own account at a bank, where processors pay out
+        SUSPENSE = "suspense"  # came in, and nobody knows yet for whom
 
     kind = models.CharField(max_length=24, choices=Kind.choices)
     owner = models.ForeignKey(

@@ -1,0 +1,36 @@
+"""Which state of an order may follow which (pure)."""
+
+from typing import Final
+
+CREATED, PENDING, PAID = "created", "pending", "paid"
+PART_REFUNDED, REFUNDED = "part_refunded", "refunded"
+DISPUTED, LOST, WON = "disputed", "lost", "won"
+CLOSED, FAILED = "closed", "failed"
+
+# Money may still come for what was closed or failed: it is never lost.
+NEXT: Final = {
+    CREATED: {PENDING, PAID, CLOSED, FAILED},
+    PENDING: {PAID, CLOSED, FAILED},
+    CLOSED: {PAID},
+    FAILED: {PENDING, PAID, CLOSED},
+    PAID: {PART_REFUNDED, REFUNDED, DISPUTED},
+    PART_REFUNDED: {PART_REFUNDED, REFUNDED, DISPUTED, PAID},
+    REFUNDED: {PART_REFUNDED, PAID, DISPUTED},
+    DISPUTED: {LOST, WON},
+    WON: {PART_REFUNDED, REFUNDED, DISPUTED, LOST},
+    LOST: {WON},
+}
+# The wallet was credited.
+CREDITED: Final = frozenset({PAID, PART_REFUNDED, REFUNDED, DISPUTED, LOST, WON})
+# Nothing was paid yet, and it may still be.
+OPEN: Final = frozenset({CREATED, PENDING})
+
+
+class ImpossibleStep(Exception):
+    """No order goes from this state to that one."""
+
+
+def check(before: str, after: str) -> None:
+    """Raises: ImpossibleStep."""
+    if after not in NEXT[before]:
+        raise ImpossibleStep(f"{before} -> {after}")

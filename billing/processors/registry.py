@@ -1,0 +1,31 @@
+"""The processors of this installation, by name."""
+
+from collections.abc import Callable, Mapping
+
+from django.conf import settings
+
+from billing.processors import alipay, stripe, wechatpay
+from billing.processors.base import NotConfigured, Processor
+
+_MAKERS: Mapping[str, Callable[[], Processor]] = {
+    "stripe": lambda: stripe.Stripe(settings.PAYMENTS.stripe),
+    "alipay": lambda: alipay.Alipay(settings.PAYMENTS.alipay),
+    "wechatpay": lambda: wechatpay.WeChatPay(settings.PAYMENTS.wechatpay),
+}
+NAMES = tuple(_MAKERS)
+
+
+def get(name: str) -> Processor:
+    """Return a processor. Raises: NotConfigured, also for a name that there is not."""
+    if name not in _MAKERS or not getattr(settings.PAYMENTS, name).is_set:
+        raise NotConfigured(name)
+    return _MAKERS[name]()
+
+
+def offered() -> tuple[str, ...]:
+    """Return the names of those that a payer may choose now."""
+    return tuple(
+        name
+        for name in settings.PAYMENTS.enabled or NAMES
+        if name in _MAKERS and getattr(settings.PAYMENTS, name).is_set
+    )
