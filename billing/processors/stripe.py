@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import functools
 import itertools
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ _REASONS: Final = frozenset({"duplicate", "fraudulent", "requested_by_customer"}
 _3DS: Final = {"card": {"request_three_d_secure": "any"}}
 
 stripe.enable_telemetry = False
+# Its lines repeat Stripe's messages, which may speak of the payer.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 @functools.lru_cache(maxsize=4)
@@ -55,6 +58,8 @@ def _asking() -> Iterator[None]:
         raise base.Refused(stripe_notices.reason(error.code, "invalid_request")) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         raise base.Refused("not_authorized") from error
+    except stripe.IdempotencyError as error:  # another try with other facts may have succeeded
+        raise base.Unavailable("key_reused") from error
     except stripe.StripeError as error:
         raise base.Unavailable(stripe_notices.reason(error.code, "no_answer")) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
