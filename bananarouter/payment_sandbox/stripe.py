@@ -32,6 +32,7 @@ _DISPUTE_STATUS = {
     "won": "won",
     "lost": "lost",
 }
+_INQUIRY_WON = "warning_closed"
 _DISPUTE_EVENTS = {
     "inquiry": "created",
     "opened": "created",
@@ -56,6 +57,7 @@ class Counter:
         self.moves: list[Json] = []
         # Where each customer's notices go. A restart forgets them: unknown ones are taken as told.
         self._endpoints: dict[str, str] = {}
+        self._forgotten: set[str] = set()
 
     def routes(self) -> Sequence[web.RouteDef]:
         return stripe_api.routes(self, self._desk.keys.stripe_secret_key)
@@ -120,6 +122,8 @@ class Counter:
         ref, customer = str(asked.get("payment_method", "")), str(asked.get("customer", ""))
         if not ref.startswith("pm_") or not customer.startswith("cus_"):
             raise StripeError(400, "resource_missing", f"No such PaymentMethod: '{ref}'")
+        if ref in self._forgotten:
+            raise StripeError(400, "payment_method_unexpected_state", "It was detached.")
         metadata = asked.get("metadata", {})
         payment = Payment(
             processor="stripe",
@@ -200,9 +204,16 @@ class Counter:
             "created": int(refund.at),
         }
 
+    def card(self, ref: str) -> Json:
+        """Return a saved card."""
+        return shapes.method(ref, "" if ref in self._forgotten else "cus_somebody")
+
     def detach(self, ref: str) -> Json:
-        """Forget a saved card."""
-        return shapes.method(ref)
+        """Forget a saved card. Raises: StripeError."""
+        if ref in self._forgotten:
+            raise StripeError(400, "", "The payment method is not attached to a customer.")
+        self._forgotten.add(ref)
+        return self.card(ref)
 
     def find(self, ref: str) -> Payment:
         """Return the payment of a session's or an intent's id. Raises: StripeError."""
@@ -307,7 +318,10 @@ class Counter:
                 "livemode": False,
             },
         )
+        is_inquiry = str(dispute.get("status", "")).startswith("warning_")
         dispute["status"] = _DISPUTE_STATUS[action]
+        if action == "won" and is_inquiry:
+            dispute["status"] = _INQUIRY_WON
         amount, source = payment.amount_minor, {**dispute, "balance_transactions": []}
         if action == "taken":
             move = self._move("dispute", -amount, DISPUTE_FEE_MINOR, source)

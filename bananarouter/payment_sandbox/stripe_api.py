@@ -65,6 +65,7 @@ def routes(counter: "Counter", secret_key: str) -> list[web.RouteDef]:
         web.get("/v1/payment_intents", wrap(calls.intents)),
         web.get("/v1/payment_intents/{ref}", wrap(calls.intent)),
         web.post("/v1/payment_intents/{ref}/cancel", wrap(calls.cancel)),
+        web.get("/v1/payment_methods/{ref}", wrap(calls.card)),
         web.post("/v1/payment_methods/{ref}/detach", wrap(calls.detach)),
         web.post("/v1/refunds", wrap(calls.refund)),
         web.get("/v1/refunds", wrap(calls.refunds)),
@@ -116,6 +117,9 @@ class _Calls:
         payment = self._counter.find(ref)
         self._counter.cancel(payment)
         return shapes.intent(payment)
+
+    def card(self, ref: str, _: Json) -> Json:
+        return self._counter.card(ref)
 
     def detach(self, ref: str, _: Json) -> Json:
         return self._counter.detach(ref)

@@ -128,10 +128,9 @@ class Stripe:
         return Started(session_ref=intent, notice=notice)
 
     def save_card(self, account_public_id: str, customer_ref: str, return_url: str) -> Started:
-        """Send a payer to save a card for automatic top-up; nothing is charged.
+        """Nothing is charged.
 
         A `{CHECKOUT_SESSION_ID}` in the address becomes the session's name, for `card_saved`.
-        Raises: base.Refused, base.Unavailable.
         """
         metadata = {"account": account_public_id}
         with _asking():
@@ -150,10 +149,6 @@ class Stripe:
             return Started(session_ref=session.id, pay_url=session.url)
 
     def card_saved(self, session_ref: str) -> Notice:
-        """Return METHOD_SAVED with the card's brand and last digits, or PENDING.
-
-        Raises: base.Refused, base.Unavailable.
-        """
         with _asking():
             session = self._api.checkout.sessions.retrieve(
                 session_ref, {"expand": ["setup_intent.payment_method"]}
@@ -165,12 +160,17 @@ class Stripe:
             return _named(stripe_notices.of_setup(frame, intent))
 
     def forget_card(self, method_ref: str) -> None:
-        """Have Stripe forget a saved card; it cannot be charged again.
+        try:
+            with _asking():
+                self._api.payment_methods.detach(method_ref)
+        except base.Refused as refusal:  # unknown there, or forgotten already?
+            if refusal.code != "resource_missing" and self._is_kept(method_ref):
+                raise
 
-        Raises: base.Refused, base.Unavailable.
-        """
+    def _is_kept(self, method_ref: str) -> bool:
         with _asking():
-            self._api.payment_methods.detach(method_ref)
+            found = self._api.payment_methods.retrieve(method_ref).to_dict()
+            return bool(stripe_notices.ref(found, "customer"))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Notice:
         if len(body) > base.WEBHOOK_BYTES_MAX:

@@ -184,7 +184,8 @@ def test_connect_names_the_account_itself():
         ("charge.dispute.funds_reinstated", dispute(), NoticeKind.DISPUTE_RETURNED),
         ("charge.dispute.closed", dispute(status="won"), NoticeKind.DISPUTE_WON),
         ("charge.dispute.closed", dispute(status="lost"), NoticeKind.DISPUTE_LOST),
-        ("charge.dispute.closed", dispute(status="warning_closed"), NoticeKind.OTHER),
+        ("charge.dispute.closed", dispute(status="warning_closed"), NoticeKind.DISPUTE_WON),
+        ("charge.dispute.closed", dispute(status="prevented"), NoticeKind.OTHER),
         (
             "radar.early_fraud_warning.created",
             {"id": "issfr_1", "payment_intent": "pi_1", "fraud_type": "made_with_stolen_card"},

@@ -377,7 +377,7 @@ def test_a_refund_made_by_stripes_staff_is_told(stripe, sandbox, receiver, ask):
 @pytest.mark.parametrize(
     ("deeds", "kinds"),
     [
-        (["inquiry"], [NoticeKind.INQUIRY]),
+        (["inquiry", "won"], [NoticeKind.INQUIRY, NoticeKind.DISPUTE_WON]),
         (["opened", "taken", "lost"],
          [NoticeKind.DISPUTE_OPENED, NoticeKind.DISPUTE_TAKEN, NoticeKind.DISPUTE_LOST]),
         (["opened", "taken", "returned", "won"],
@@ -431,7 +431,14 @@ def test_a_card_is_saved_for_its_account(stripe, sandbox, receiver):
         "expires_year": 2034,
     }  # fmt: skip
     assert asked.card_fingerprint
+
+
+def test_a_forgotten_card_cannot_be_charged(stripe, sandbox, receiver):
+    _, told = saved(stripe, sandbox, receiver)
     stripe.forget_card(told.method["method_ref"])
+    stripe.forget_card(told.method["method_ref"])  # again is no error
+    with pytest.raises(base.Refused, match="payment_method_unexpected_state"):
+        stripe.create(away(receiver, told))
 
 
 def test_a_card_that_is_not_saved_yet_is_pending(stripe, receiver):
