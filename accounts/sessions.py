@@ -3,6 +3,7 @@
 `SessionStore` is the session engine (SESSION_ENGINE names this module), `Activity` a middleware.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,10 +23,15 @@ from accounts import devices
 STARTED, SEEN = "started", "seen"
 # A session's use is written down this often at most.
 SEEN_EVERY_S = 300
+_KEY = re.compile(r"[a-z0-9]{32}")
 
 
 class SessionStore(db.SessionStore):
     """Django's sessions in the database; those of users carry when they began and were used."""
+
+    def _validate_session_key(self, key: str | None) -> bool:
+        # A cookie is anybody's text: what cannot be a key is never put into a query.
+        return key is not None and _KEY.fullmatch(key) is not None
 
     def load(self) -> dict[str, Any]:
         data: dict[str, Any] = super().load()
