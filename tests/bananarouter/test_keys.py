@@ -83,7 +83,7 @@ def charge(key, cost_nusd, *, at, n=1):
     ledger.open_wallet(key.account_id)
     lease, _ = Lease.objects.get_or_create(
         wallet_id=key.account_id, state="draining", worker=uuid.UUID(int=1),
-        defaults={"amount_nusd": 10**12, "spent_nusd": 0, "created_at": at},
+        defaults={"amount_nusd": 10**12, "created_at": at},
     )  # fmt: skip
     millis = int(at.timestamp() * 1000)
     Charge.objects.create(
