@@ -3,7 +3,7 @@
 Backend: everything runs on SQLite; with TEST_BACKEND=postgresql what uses the test database runs
 again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only; those in a browser
 once, on SQLite). Kind: `quick` is in-process; `process` starts gateway processes (so marked, or by
-fixtures), which bear one neighbor; `alone` kills, pauses and measures, so has the machine to itself.
+fixtures), which bear a neighbor; `alone` kills, pauses and measures: it has the machine to itself.
 Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
 """
 
