@@ -22,7 +22,7 @@ from tests.e2e.refusals import (
 )
 from tests.e2e.serving import ALL, CHAT, GENERATIONS
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 each = pytest.mark.parametrize("protocol", ALL, ids=[p.name for p in ALL])
 generations = pytest.mark.parametrize("protocol", GENERATIONS, ids=[p.name for p in GENERATIONS])
 
