@@ -69,7 +69,7 @@ def start(account: Account, wish: Wish, *, user: User | None, now: dt.datetime) 
     _sent(order, started, now=now)
     if started.notice is not None:
         applying.take(started.notice, now=now)
-        order.refresh_from_db()
+    order.refresh_from_db()
     return Going(order=order, started=started)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import socket
 import subprocess
 import sys
@@ -28,6 +29,10 @@ class Delivery:
     path: str
     headers: dict[str, str]
     body: bytes
+
+    def json(self) -> Any:
+        """Return the body of a notice that is JSON."""
+        return json.loads(self.body)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,6 +132,13 @@ def _payments(keys: sandbox_keys.Keys, url: str) -> config.Payments:
         ),
         is_sandbox=True,
     )
+
+
+def pay_page(url: str, do: str = "pay") -> str:
+    """Press a button on a page where a payer pays; return where the browser goes then."""
+    answer = requests.post(url, {"do": do}, timeout=CALL_TIMEOUT_S, allow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"]
 
 
 @contextlib.contextmanager
