@@ -145,7 +145,11 @@ class Alipay:
         # refund_fee is all that went back of this trade; fund_change N: not by this call, which
         # may say that an earlier one with this number did it.
         if said.get("fund_change") != "Y" or _fen(said, "refund_fee") < amount_minor:
-            return self.query_refund(ask, payment_ref=payment_ref, refund_id=refund_id)
+            found = self.query_refund(ask, payment_ref=payment_ref, refund_id=refund_id)
+            if found.kind != NoticeKind.REFUNDED:
+                # Not done, so it is sent again under its number (docs of the refund query).
+                raise Unavailable("not_refunded_yet")
+            return found
         return self._refunded(ask, said, refund_id, amount_minor)
 
     def query_refund(self, ask: Ask, *, payment_ref: str, refund_id: str) -> Notice:

@@ -11,6 +11,7 @@ from tests.billing.processors import sandboxes
 from tests.billing.processors.alipay_notices import NUMBER, TRADE, adapter, signature
 
 QUERY, REFUND = "alipay_trade_query_response", "alipay_trade_refund_response"
+LATER = "alipay_trade_fastpay_refund_query_response"
 PAID = {
     "code": "10000", "msg": "Success", "out_trade_no": NUMBER, "trade_no": TRADE,
     "trade_status": "TRADE_SUCCESS", "total_amount": "20.00",
@@ -159,6 +160,15 @@ def test_a_refund_that_moved_nothing_is_asked_about(gateway, said):
     with pytest.raises(Unavailable, match="broken_answer"):  # the same answer to the question
         refund(gateway)
     assert [("fastpay" in one.path) for one in gateway.deliveries] == [False, True]
+
+
+def test_a_refund_that_is_not_there_yet_is_sent_again(gateway):
+    done = {"code": "10000", "out_trade_no": NUMBER, "trade_no": TRADE, "fund_change": "N"}
+    # The same text, so the same signature, answers the call and the question after it.
+    again = f',"{LATER}":{json.dumps(done)}'
+    gateway.reply = answer(done, name=REFUND, more=again)
+    with pytest.raises(Unavailable, match="not_refunded_yet"):
+        refund(gateway)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - the full-width marks are Alipay's own
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -115,6 +116,18 @@ def test_a_bomb_is_put_down_before_it_fills_the_memory(monkeypatch):
     assert len(bomb) < 5_000
     with pytest.raises(Unavailable, match="statement_too_large"):
         alipay_bill.read(bomb, seller_id=SELLER)
+
+
+def test_a_bomb_is_never_unpacked_whole(monkeypatch):
+    monkeypatch.setattr(alipay_bill, "TEXT_BYTES_MAX", 1 << 20)
+    bomb = packed(bytes(32 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="statement_too_large"):
+            alipay_bill.read(bomb, seller_id=SELLER)
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_size_that_lies_is_not_believed(monkeypatch):
