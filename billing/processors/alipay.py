@@ -145,7 +145,11 @@ class Alipay:
         # refund_fee is all that went back of this trade; fund_change N: not by this call, which
         # may say that an earlier one with this number did it.
         if said.get("fund_change") != "Y" or _fen(said, "refund_fee") < amount_minor:
-            return self.query_refund(ask, payment_ref=payment_ref, refund_id=refund_id)
+            found = self.query_refund(ask, payment_ref=payment_ref, refund_id=refund_id)
+            if found.kind != NoticeKind.REFUNDED:
+                # Not done, so it is sent again under its number (docs of the refund query).
+                raise Unavailable("not_refunded_yet")
+            return found
         return self._refunded(ask, said, refund_id, amount_minor)
 
     def query_refund(self, ask: Ask, *, payment_ref: str, refund_id: str) -> Notice:
@@ -164,16 +168,20 @@ class Alipay:
     def statement(self, day: dt.date) -> Sequence[Row]:
         content = {"bill_type": "trade", "bill_date": day.isoformat()}
         said = self._ask("alipay.data.dataservice.bill.downloadurl.query", content)
-        url = urlsplit(_text(said, "bill_download_url"))
-        if self.is_live:
-            # Alipay names its own host, often over plain HTTP: nothing else is fetched, nor so.
-            if not (url.hostname or "").endswith(".alipay.com"):
-                raise Unavailable("strange_host")
-            url = url._replace(scheme="https")
-        answer = calls.call("GET", url.geturl(), bytes_max=alipay_bill.ZIP_BYTES_MAX)
+        url = self._bill_url(_text(said, "bill_download_url"))
+        answer = calls.call("GET", url, bytes_max=alipay_bill.ZIP_BYTES_MAX)
         if answer.status != 200:
             raise Unavailable(f"http_{answer.status}")
         return alipay_bill.read(answer.body, seller_id=self._keys.seller_id)
+
+    def _bill_url(self, text: str) -> str:
+        """Return where a bill lies. Live, that is Alipay's own host and HTTPS, whatever it says."""
+        url = urlsplit(text)
+        if not self.is_live:
+            return text
+        if not (url.hostname or "").endswith(".alipay.com"):
+            raise Unavailable("strange_host")
+        return url._replace(scheme="https").geturl()
 
     def _signed(
         self, method: str, content: Mapping[str, str], *, notify_url: str = "", return_url: str = ""
@@ -223,7 +231,7 @@ class Alipay:
         if answer.status != 200:
             raise Unavailable(f"http_{answer.status}")
         said = self._believed(method.replace(".", "_") + "_response", answer.body)
-        code, sub_code = str(said.get("code", "")), str(said.get("sub_code", ""))
+        code, sub_code = str(said.get("code", "no_code")), str(said.get("sub_code", ""))
         if code == _FINE or sub_code in may_say:
             return said
         if {code, sub_code} & _LATER:
