@@ -46,7 +46,9 @@ class SessionStore(db.SessionStore):
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         if USER_KEY in data:
             now = time.time()
-            data.setdefault(STARTED, now)
+            if STARTED not in data:  # a log-in
+                staff = User.objects.filter(pk=data[USER_KEY], is_staff=True)
+                data[STARTED], data[IS_STAFF] = now, staff.exists()
             data.setdefault(SEEN, now)
         super().save(must_create)
 
@@ -71,19 +73,6 @@ def _has_user(request: HttpRequest) -> bool:
         return False
 
 
-def _note(request: HttpRequest, now: float) -> None:
-    """Write down the use of a user's session, and whose limits it has."""
-    is_new = IS_STAFF not in request.session
-    is_due = now - request.session[SEEN] >= SEEN_EVERY_S
-    # Asking for the user ends a session that stands no more.
-    if not (is_new or is_due) or not isinstance(request.user, User):
-        return
-    request.session[IS_STAFF] = request.user.is_staff
-    if is_due:
-        request.session[SEEN] = now
-        UserSession.objects.create_from_request(request)
-
-
 class Activity:
     """Notes where a session is used, for the list that its user sees; keeps pages out of caches.
 
@@ -96,8 +85,11 @@ class Activity:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.META["HTTP_USER_AGENT"] = devices.family(request.META.get("HTTP_USER_AGENT", ""))
         is_users = _has_user(request)
-        if is_users:
-            _note(request, time.time())
+        now = time.time()
+        if is_users and now - request.session[SEEN] >= SEEN_EVERY_S:
+            request.session[SEEN] = now
+            if request.user.is_authenticated:
+                UserSession.objects.create_from_request(request)
         response = self._get_response(request)
         if is_users and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)

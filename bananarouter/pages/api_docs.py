@@ -1,5 +1,6 @@
 """The reference of the API: the OpenAPI document, and the same as pages that people read."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -115,7 +116,11 @@ def _is_shown(one: Described) -> bool:
 
 
 class _Reference(TemplateView):
-    """A page of the reference: in the shell for members, else as the public pages are."""
+    """A page of the reference: in the shell for members, else as the public pages are.
+
+    What it says is the same for everybody: templates keep it for `keep_s`, and ask only then for
+    what is given here as a function.
+    """
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().get(request, *args, **kwargs)
@@ -128,7 +133,8 @@ class _Reference(TemplateView):
             layout="shell.html" if of(self.request).account else "outside.html",
             nav="guide",
             origin=origin(self.request),
-            groups=groups(),
+            groups=functools.cache(groups),
+            keep_s=CACHE_S,
             key_variable=examples.KEY_VARIABLE,
             **kwargs,
         )
@@ -143,8 +149,8 @@ class Index(_Reference):
         return super().get_context_data(
             sent=headers.SENT.values(),
             returned=headers.RETURNED,
-            codes=[(code.value, TABLE[code].status, words.failure(code.value)) for code in Code],
-            envelopes=_envelopes(),
+            codes=lambda: [(c.value, TABLE[c].status, words.failure(c.value)) for c in Code],
+            envelopes=_envelopes,
             **kwargs,
         )
 
@@ -156,13 +162,18 @@ class Protocol(_Reference):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        found = [group for group in context["groups"] if group.tag == kwargs["tag"]]
+        found = [group for group in context["groups"]() if group.tag == kwargs["tag"]]
         if not found:
             raise Http404
         is_demo = first_call.has_demo_vendor()
-        sheets = [
-            _sheet(one, origin=context["origin"], is_demo=is_demo) for one in found[0].operations
-        ]
+
+        @functools.cache
+        def sheets() -> list[Sheet]:
+            return [
+                _sheet(one, origin=context["origin"], is_demo=is_demo)
+                for one in found[0].operations
+            ]
+
         return {**context, "group": found[0], "sheets": sheets, "is_demo": is_demo}
 
 

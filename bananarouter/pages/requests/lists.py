@@ -27,7 +27,7 @@ from logs.search import Found, Wanted
 
 PAGE_ROWS = 50
 # The lists to choose from hold what this many of the latest requests used.
-OPTIONS_FROM_ROWS = 500
+OPTIONS_FROM_ROWS = 200
 KEYS_OFFERED_MAX = 200
 CSV_ROWS_MAX = 10_000
 CSV_PAGE_ROWS = 2_000

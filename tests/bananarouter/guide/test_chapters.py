@@ -52,6 +52,8 @@ def test_both_languages_say_the_same(slug):
 def test_a_chapter_is_sound(path):
     text = filled(path)
     assert "{{" not in text
+    lead = path.read_text().split("\n\n", 2)[1]
+    assert not set("`{[*") & set(lead)  # it also stands in the list of chapters, as plain text
     assert "您" not in text
     for language, code in FENCE.findall(text):
         if language == "python":
