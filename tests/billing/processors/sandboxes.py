@@ -2,16 +2,16 @@
 
 import contextlib
 import http.server
-import json
 import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from bananarouter.payment_sandbox import keys as sandbox_keys
 from billing.processors import config
@@ -57,11 +57,9 @@ class Sandbox:
 
     def post_control(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
         """POST to one of the sandbox's controls, such as /sandbox/act."""
-        request = urllib.request.Request(
-            self.url + path, json.dumps(said).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=CALL_TIMEOUT_S) as answer:
-            return json.load(answer)
+        answer = requests.post(self.url + path, json=said, timeout=CALL_TIMEOUT_S)
+        answer.raise_for_status()
+        return answer.json()
 
     def turn(self, **knobs: Any) -> None:
         """Turn knobs: see bananarouter.payment_sandbox.book.Knobs."""
@@ -75,9 +73,10 @@ class Sandbox:
 
     def payment(self, processor: str, number: str) -> dict[str, Any]:
         """Return what the sandbox knows of a payment."""
-        query = f"/sandbox/payment?processor={processor}&number={number}"
-        with urllib.request.urlopen(self.url + query, timeout=CALL_TIMEOUT_S) as answer:
-            return json.load(answer)
+        asked = {"processor": processor, "number": number}
+        answer = requests.get(f"{self.url}/sandbox/payment", asked, timeout=CALL_TIMEOUT_S)
+        answer.raise_for_status()
+        return answer.json()
 
 
 @contextlib.contextmanager
