@@ -150,7 +150,8 @@ def on_refunded(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     refund = _find(order, notice)
     if refund is None:
         return _accept(order, notice, now=now)
-    if notice.refund_minor and notice.refund_minor != refund.amount_minor:
+    is_own_amount = notice.refund_minor and not notice.refunded_total_minor
+    if is_own_amount and notice.refund_minor != refund.amount_minor:
         raise states.ImpossibleStep("another amount")
     return _succeed(order, refund, notice, now=now)
 
@@ -164,7 +165,7 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     refund = _find(order, notice)
     if refund is not None:
         return _fail(order, refund, notice.reason, now=now)
-    if notice.refund_minor <= 0:
+    if notice.refund_minor <= 0 or notice.refunded_total_minor:
         return Outcome.IGNORED
     # Made at the processor, and told of its end first: remembered, so that its success is no news.
     _foreign(notice, order, now=now, state=State.FAILED).save()
@@ -199,12 +200,14 @@ def is_hex(text: str) -> bool:
     return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
 
 
-def _foreign(notice: Notice, order: Order, *, now: dt.datetime, state: str) -> Refund:
+def _foreign(
+    notice: Notice, order: Order, *, now: dt.datetime, state: str, amount_minor: int = 0
+) -> Refund:
     return Refund(
         id=uuid7(),
         order=order,
         state=state,
-        amount_minor=notice.refund_minor,
+        amount_minor=amount_minor or notice.refund_minor,
         refund_ref=notice.refund_ref or notice.refund_id or notice.event_id,
         reason=notice.reason[:40],
         actor=order.processor,
@@ -215,14 +218,28 @@ def _foreign(notice: Notice, order: Order, *, now: dt.datetime, state: str) -> R
 
 def _accept(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     """Take what was sent back at the processor without us: the money has left already."""
-    is_possible = 0 < notice.refund_minor <= order.total_minor - order.refunded_minor
-    if not is_possible:
+    amount = notice.refund_minor
+    if notice.refunded_total_minor:
+        amount = _new_of_total(order, notice.refunded_total_minor)
+        if amount <= 0:
+            return Outcome.REPEATED
+    if not 0 < amount <= order.total_minor - order.refunded_minor:
         raise states.ImpossibleStep("more than was paid")
-    refund = _foreign(notice, order, now=now, state=State.SUCCEEDED)
-    part = returning.share(order, notice.refund_minor)
+    refund = _foreign(notice, order, now=now, state=State.SUCCEEDED, amount_minor=amount)
+    part = returning.share(order, amount)
     _take(order, refund, part, now=now, may_owe=True)
     _note(order, timeline.REFUND_DONE, refund, now=now)
     return Outcome.APPLIED
+
+
+def _new_of_total(order: Order, total_minor: int) -> int:
+    """Return what of a sum of all refunds is news. Raises: states.NotYet while ours are open.
+
+    Whether the sum counts a refund of ours that is under way nobody can say.
+    """
+    if order.refunds.filter(state__in=UNDER_WAY).exists():
+        raise states.NotYet("refunds under way")
+    return total_minor - order.refunded_minor
 
 
 def _succeed(order: Order, refund: Refund, notice: Notice, *, now: dt.datetime) -> str:
