@@ -121,7 +121,7 @@ def hear_card(order: Order, fingerprint: str, *, now: dt.datetime) -> str:
 def _hold_busy_card(order: Order, *, now: dt.datetime) -> None:
     """Hold the account of an order whose card paid more orders today than a card may."""
     until = now + dt.timedelta(hours=settings.PAYMENTS.hold_hours)
-    if until > now and order.card_digest and _is_card_busy(order.card_digest, now, beyond=1):
+    if until > now and order.card_digest and _is_card_busy(bytes(order.card_digest), now, beyond=1):
         holds.keep_cheap(order.account_id, reason=holds.CARD_BUSY, until=until)
 
 

@@ -31,12 +31,15 @@ FAILS_LATE = frozenset({"stripe"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
-    """What staff may do that a payer may not."""
+class Terms:
+    """On whose word a refund is asked for, and what that allows."""
 
+    # Staff may send back within a limit; a payer only what is unspent.
+    is_staff: bool = False
     # What the wallet lacks is owed by the account.
     is_forced: bool = False
-    is_staff: bool = False
+    # What had gone back of the order when this was decided: a form sent twice is one refund.
+    refunded_minor: int | None = None
 
 
 def ask(
@@ -46,18 +49,20 @@ def ask(
     reason: str,
     actor: str,
     now: dt.datetime,
-    leave: Leave | None = None,
+    terms: Terms | None = None,
 ) -> Refund:
     """Take an amount (minor units, with its tax) out of the wallet and note that it goes back.
 
     Send it afterwards, outside of the transaction; the sweep does when nobody did.
     Locks: order, wallet. Raises: refund_rules.RefundRefused.
     """
-    leave = leave or Leave()
+    terms = terms or Terms()
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order.pk)
+        if terms.refunded_minor not in (None, order.refunded_minor):
+            raise refund_rules.RefundRefused("changed")
         part = returning.share(order, amount_minor)
-        if leave.is_staff:
+        if terms.is_staff:
             refund_rules.check_staff(order, amount_minor, part)
         else:
             refund_rules.check_own(order, amount_minor)
@@ -71,9 +76,31 @@ def ask(
             created_at=now,
             next_check_at=schedule.next_check(now, checks=0),
         )
-        _take(order, refund, part, now=now, may_owe=leave.is_forced)
+        _take(order, refund, part, now=now, may_owe=terms.is_forced)
         timeline.add(order, timeline.REFUND_ASKED, now=now, actor=actor, amount_minor=amount_minor)
     return refund
+
+
+def start(
+    order: Order,
+    amount_minor: int,
+    *,
+    reason: str,
+    actor: str,
+    now: dt.datetime,
+    terms: Terms | None = None,
+) -> Refund:
+    """Ask for a refund and send it at once; one that cannot be sent now is sent by the sweep.
+
+    Call it outside of transactions. Raises: refund_rules.RefundRefused.
+    """
+    refund = ask(order, amount_minor, reason=reason, actor=actor, now=now, terms=terms)
+    try:
+        return send(refund, now=now)
+    except base.ProcessorError as error:
+        told = {"processor": order.processor, "code": error.code}
+        logger.warning("a refund could not be sent yet", extra=told)
+        return refund
 
 
 def _take(

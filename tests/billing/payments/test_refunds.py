@@ -13,8 +13,8 @@ from tests import factories
 from tests.billing.payments import cashier, desk
 from tests.billing.payments.cashier import CENT, DAY, NOW, USD, pay, spend, sums, tell
 
-STAFF = refunds.Leave(is_staff=True)
-FORCED = refunds.Leave(is_staff=True, is_forced=True)
+STAFF = refunds.Terms(is_staff=True)
+FORCED = refunds.Terms(is_staff=True, is_forced=True)
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,8 @@ def available(account) -> int:
     return wallets.available(wallet(account))
 
 
-def ask(order, minor, *, leave=None, now=NOW) -> Refund:
-    return refunds.ask(order, minor, reason="unspent", actor="user:1", now=now, leave=leave)
+def ask(order, minor, *, terms=None, now=NOW) -> Refund:
+    return refunds.ask(order, minor, reason="unspent", actor="user:1", now=now, terms=terms)
 
 
 def arrive(refund, *, kind="refunded", **facts) -> str:
@@ -94,6 +94,16 @@ def test_more_than_is_there_is_refused(alice, minor, rule):
 
 
 @pytest.mark.django_db
+def test_a_form_that_is_sent_twice_is_one_refund(alice):
+    order = pay(alice)
+    terms = refunds.Terms(refunded_minor=0)
+    ask(order, 300, terms=terms)
+    with pytest.raises(refund_rules.RefundRefused, match="changed"):
+        ask(order, 300, terms=terms)
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.django_db
 def test_only_what_was_paid_can_go_back(alice):
     with pytest.raises(refund_rules.RefundRefused, match="state"):
         ask(cashier.order(alice), 100)
@@ -106,7 +116,7 @@ def test_a_frozen_wallet_gives_nothing_back_by_itself(alice):
     assert refund_rules.unspent(alice) == []
     with pytest.raises(refund_rules.RefundRefused, match="frozen"):
         ask(order, 100)
-    assert ask(order, 100, leave=STAFF).state == "asked"
+    assert ask(order, 100, terms=STAFF).state == "asked"
 
 
 @pytest.mark.django_db
@@ -114,8 +124,8 @@ def test_staff_cannot_take_what_is_spent_unless_they_force_it(alice):
     order = pay(alice)
     spend(alice, 7 * USD)
     with pytest.raises(refund_rules.RefundRefused, match="spent"):
-        ask(order, 1_000, leave=STAFF)
-    refund = ask(order, 1_000, leave=FORCED)
+        ask(order, 1_000, terms=STAFF)
+    refund = ask(order, 1_000, terms=FORCED)
     assert (refund.wallet_nusd, refund.owed_nusd) == (3 * USD, 7 * USD)
     assert Debt.objects.get().owed_nusd == 7 * USD
     assert wallet(alice).frozen
@@ -129,10 +139,10 @@ def test_staff_cannot_take_what_is_spent_unless_they_force_it(alice):
 def test_staff_have_a_limit_for_each_order(alice):
     cashier.configure(staff_refund_minor_max=500)
     order = pay(alice)
-    ask(order, 300, leave=STAFF)
+    ask(order, 300, terms=STAFF)
     with pytest.raises(refund_rules.RefundRefused, match="limit"):
-        ask(order, 201, leave=STAFF)
-    assert ask(order, 200, leave=STAFF).amount_minor == 200
+        ask(order, 201, terms=STAFF)
+    assert ask(order, 200, terms=STAFF).amount_minor == 200
     assert ask(order, 500).amount_minor == 500  # its owner's own money
 
 
@@ -356,6 +366,17 @@ def test_a_refund_that_the_processor_refuses_gives_the_money_back(alice, stripe,
     assert available(alice) == 10 * USD
     assert refunds.send(refund, now=NOW).state == "failed"  # asks nothing more
     assert len(stripe.calls) == 1
+
+
+@pytest.mark.django_db
+def test_a_refund_that_starts_while_the_processor_is_away_is_sent_later(alice, stripe):
+    stripe.answers = [500, "succeeded"]
+    order = pay(alice)
+    started = refunds.start(order, 400, reason="unspent", actor="user:1", now=NOW)
+    assert (started.state, available(alice)) == ("asked", 6 * USD)
+    assert refunds.sweep(now=NOW + dt.timedelta(seconds=30)) == 1
+    started.refresh_from_db()
+    assert started.state == "succeeded"
 
 
 @pytest.mark.django_db
