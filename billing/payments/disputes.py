@@ -12,7 +12,7 @@ from billing import holds, ledger, wallets
 from billing.ledger import Leg
 from billing.models import Dispute, LedgerAccount, Order, WebhookEvent
 from billing.money import CENT
-from billing.payments import clearing, fraud, returning, states, timeline
+from billing.payments import clearing, evidence, fraud, returning, states, timeline
 from billing.payments.returning import Posting
 from billing.processors.base import Notice, NoticeKind
 
@@ -89,6 +89,8 @@ def _hear(order: Order, notice: Notice, word: str, *, now: dt.datetime) -> str:
         raise states.ImpossibleStep("a dispute without a name")
     dispute = _dispute(order, notice, now=now)
     before = frozenset(dispute.said)
+    if not before:
+        evidence.keep_usage(order, now=now)
     if word in before:
         return Outcome.REPEATED
     if notice.amount_minor and not before & GONE:
