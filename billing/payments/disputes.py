@@ -69,7 +69,7 @@ def on_fraud_warning(order: Order, notice: Notice, *, now: dt.datetime) -> str:
 
     Raises: states.NotYet.
     """
-    _must_be_paid(order)
+    returning.check_paid(order, notice)
     if order.timeline.filter(code=timeline.FRAUD_WARNING).exists():
         return Outcome.REPEATED
     timeline.add(order, timeline.FRAUD_WARNING, now=now, reason=notice.reason[:40])
@@ -77,14 +77,9 @@ def on_fraud_warning(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     return Outcome.APPLIED
 
 
-def _must_be_paid(order: Order) -> None:
-    if order.state not in states.CREDITED:
-        raise states.NotYet(order.state)
-
-
 def _hear(order: Order, notice: Notice, word: str, *, now: dt.datetime) -> str:
     """Note what is told, and see to what follows. Order is locked."""
-    _must_be_paid(order)
+    returning.check_paid(order, notice)
     if not notice.dispute_ref:
         raise states.ImpossibleStep("a dispute without a name")
     dispute = _dispute(order, notice, now=now)

@@ -28,6 +28,9 @@ ASKED_MAX = 100
 UNDER_WAY = (State.ASKED, State.PENDING)
 # Where a refund that arrived may still come back, failed; elsewhere one that failed may yet arrive.
 FAILS_LATE = frozenset({"stripe"})
+# Stripe forgets the name of a call after 24 hours (API reference, 2026-10): a call whose answer was
+# lost must not become a second refund, so it is looked for first.
+FORGETS_CALLS, REMEMBERS_FOR = frozenset({"stripe"}), dt.timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,25 +129,30 @@ def send(refund: Refund, *, now: dt.datetime) -> Refund:
     The same refund sent twice is one refund there. Call it outside of transactions.
     Raises: base.Unavailable, base.NotConfigured: it is tried again by itself.
     """
-    order = refund.order
-    processor, told = registry.get(order.processor), asking.ask(order)
-    names = {"payment_ref": order.payment_ref, "refund_id": refund.id.hex}
+    if refund.state not in UNDER_WAY:
+        return refund
     try:
-        if refund.state == State.PENDING:
-            notice = processor.query_refund(told, **names)
-        elif refund.state == State.ASKED:
-            notice = processor.refund(
-                told, **names, amount_minor=refund.amount_minor, reason=refund.reason
-            )
-        else:
-            return refund
+        notice = _tell(refund, now=now)
     except base.Refused as error:
-        if refund.state == State.ASKED:
-            _end_refused(refund, error.code, now=now)
+        _end_refused(refund, error.code, now=now)
     else:
         _hear(refund, notice, now=now)
     refund.refresh_from_db()
     return refund
+
+
+def _tell(refund: Refund, *, now: dt.datetime) -> Notice:
+    order = refund.order
+    processor, told = registry.get(order.processor), asking.ask(order)
+    names = {"payment_ref": order.payment_ref, "refund_id": refund.id.hex}
+    is_old = now - refund.created_at > REMEMBERS_FOR and order.processor in FORGETS_CALLS
+    if refund.state == State.PENDING or is_old:
+        try:
+            return processor.query_refund(told, **names)
+        except base.Refused:
+            if refund.state == State.PENDING:
+                raise
+    return processor.refund(told, **names, amount_minor=refund.amount_minor, reason=refund.reason)
 
 
 def _hear(refund: Refund, notice: Notice, *, now: dt.datetime) -> None:
@@ -165,7 +173,9 @@ def _hear(refund: Refund, notice: Notice, *, now: dt.datetime) -> None:
 def _end_refused(refund: Refund, code: str, *, now: dt.datetime) -> None:
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=refund.order_id)
-        _fail(order, Refund.objects.get(pk=refund.pk), code, now=now)
+        known = Refund.objects.get(pk=refund.pk)
+        if known.state == State.ASKED:  # else it is known there, whatever was refused now
+            _fail(order, known, code, now=now)
 
 
 def on_refunded(order: Order, notice: Notice, *, now: dt.datetime) -> str:
@@ -173,7 +183,7 @@ def on_refunded(order: Order, notice: Notice, *, now: dt.datetime) -> str:
 
     Raises: states.NotYet before the payment, states.ImpossibleStep when it fits nothing.
     """
-    _must_be_paid(order)
+    returning.check_paid(order, notice)
     refund = _find(order, notice)
     if refund is None:
         return _accept(order, notice, now=now)
@@ -188,7 +198,7 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
 
     Raises: states.NotYet.
     """
-    _must_be_paid(order)
+    returning.check_paid(order, notice)
     refund = _find(order, notice)
     if refund is not None:
         return _fail(order, refund, notice.reason, now=now)
@@ -197,11 +207,6 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     # Made at the processor, and told of its end first: remembered, so that its success is no news.
     _foreign(notice, order, now=now, state=State.FAILED).save()
     return Outcome.APPLIED
-
-
-def _must_be_paid(order: Order) -> None:
-    if order.state not in states.CREDITED:
-        raise states.NotYet(order.state)
 
 
 def _find(order: Order, notice: Notice) -> Refund | None:

@@ -18,6 +18,7 @@ from billing.ledger import Leg
 from billing.models import Debt, Dispute, LedgerAccount, Order, Refund, Wallet
 from billing.money import CENT
 from billing.payments import clearing, paying, states, timeline
+from billing.processors.base import Notice
 
 Kind = LedgerAccount.Kind
 
@@ -42,6 +43,17 @@ class Posting:
     ref: str
     actor: str
     now: dt.datetime
+
+
+def check_paid(order: Order, notice: Notice) -> None:
+    """See that a notice of money that leaves is about the payment that this order was credited for.
+
+    Raises: states.NotYet before the payment; states.ImpossibleStep for another payment.
+    """
+    if order.state not in states.CREDITED:
+        raise states.NotYet(order.state)
+    if notice.payment_ref not in ("", order.payment_ref):
+        raise states.ImpossibleStep("another payment")
 
 
 def gone(order: Order) -> Share:

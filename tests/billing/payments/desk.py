@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 ERROR = {"error": {"type": "invalid_request_error", "code": "expired_card", "message": "no"}}
 
+EMPTY = {"object": "list", "has_more": False, "url": "/v1/refunds"}
+
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
@@ -23,6 +25,8 @@ class Desk:
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, method: str, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if method == "GET" and not self.made:
+            return 200, {**EMPTY, "data": []}
         said = self.answers.pop(0)
         if method == "POST":
             name = asked["metadata[refund_id]"]
@@ -41,7 +45,7 @@ class Desk:
         self.made[name] = refund
         if method == "POST":
             return 200, refund
-        return 200, {"object": "list", "data": [refund], "has_more": False, "url": "/v1/refunds"}
+        return 200, {**EMPTY, "data": [refund]}
 
 
 @contextlib.contextmanager

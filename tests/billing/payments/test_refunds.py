@@ -223,6 +223,33 @@ def test_another_amount_than_asked_reaches_staff(alice):
 
 
 @pytest.mark.django_db
+def test_a_refund_of_another_payment_reaches_staff(alice):
+    order = pay(alice)
+    told = {"payment_ref": "pi_other", "refund_ref": "re_1", "refund_minor": 300}
+    assert tell(order, "refunded", **told) == "suspended"
+    assert available(alice) == 10 * USD
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_old_call_without_an_answer_is_looked_for_before_it_is_made_again(
+    alice, stripe, is_there
+):
+    refund = ask(pay(alice), 400)
+    stripe.answers = ["pending"]
+    refunds.send(refund, now=NOW)
+    Refund.objects.update(state="asked", refund_ref="")  # we never heard of it
+    if not is_there:
+        stripe.made.clear()
+    stripe.answers = ["succeeded"]
+    stripe.calls.clear()
+    refunds.sweep(now=NOW + dt.timedelta(hours=23))
+    refund.refresh_from_db()
+    assert refund.state == "succeeded"
+    assert [call for call, _ in stripe.calls] == ["GET" if is_there else "POST"]
+
+
+@pytest.mark.django_db
 def test_alipay_tells_sums_of_refunds(alice):
     order = pay(alice, minor=7_000, processor="alipay")
     ours = ask(order, 700)
