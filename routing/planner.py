@@ -153,8 +153,10 @@ def _too_dear(model: Model) -> RelayError:
     most = display_usd(settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX)
     return RelayError(
         code=Code.TRIAL_MODEL,
-        message=f"Trial money buys models of up to {most} for a million tokens, not {model.slug}. "
-        f"Add money at {settings.PUBLIC_URL}/overview, or call a model that GET /v1/models lists.",
+        message=f"Trial money buys models of up to {most} for a million tokens, and so does a "
+        f"first card payment in its first hours; {model.slug} costs more. Add money at "
+        f"{settings.PUBLIC_URL}/overview, which also tells until when, or call a model that "
+        "GET /v1/models lists.",
         param="model",
     )
 

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import cached_property
 from django.views import View
@@ -16,8 +17,8 @@ from django.views.generic import TemplateView
 
 from accounts import roles
 from accounts.models import Account, Membership, User
+from billing import holds, queries, trials
 from billing import models as billing
-from billing import queries, trials
 
 SESSION_KEY = "account_id"
 
@@ -80,11 +81,21 @@ class Shell:
     def trial(self) -> billing.Trial | None:
         """The trial whose money is all that the chosen account has; None for most accounts."""
         account = self.account
-        return trials.of(account.pk) if account and account.is_trial else None
+        if account is None or not account.is_trial or self.hold:
+            return None
+        return trials.of(account.pk)
+
+    @cached_property
+    def hold(self) -> billing.Hold | None:
+        """What keeps the chosen account to cheap models though it has money of its own."""
+        account = self.account
+        if account is None or not account.is_trial:
+            return None
+        return holds.of(account.pk, now=timezone.now())
 
     @property
     def trial_ceiling_nusd(self) -> int:
-        """The dearest price of a million tokens that trial money buys."""
+        """The dearest price of a million tokens that trial money, or held money, buys."""
         return settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX
 
 
