@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import BillingDetails
+from accounts.models import Account, BillingDetails
 from billing.models import Dispute, Order, PaperNumber, Receipt, Refund
 
 RECEIPT_SERIES, NOTE_SERIES, TEST_PREFIX = "BR", "CN", "TEST-"
@@ -157,12 +157,9 @@ def _next_number(series: str) -> PaperNumber:
     return row
 
 
-def _content(order: Order) -> dict[str, Any]:
-    details = BillingDetails.objects.filter(pk=order.account_id).first() or BillingDetails()
-    country = details.country or order.account.country
-    ppm = settings.PAYMENTS.tax_ppm.get(country, 0)
-    # The rate is told only where it is the one that the tax was made with.
-    is_known = order.tax_minor and -(-order.net_minor * ppm // PPM) == order.tax_minor
+def parties(account: Account, details: BillingDetails | None) -> dict[str, Any]:
+    """Return who sells and who buys, as papers keep it."""
+    details = details or BillingDetails()
     return {
         "seller": {
             "name": settings.OPERATOR_NAME,
@@ -173,11 +170,21 @@ def _content(order: Order) -> dict[str, Any]:
         "buyer": {
             "name": details.legal_name,
             "address": details.address,
-            "country": country,
+            "country": details.country or account.country,
             "email": details.email,
             "tax_id": details.tax_id,
         },
-        "account": order.account.name,
+        "account": account.name,
+    }
+
+
+def _content(order: Order) -> dict[str, Any]:
+    details = BillingDetails.objects.filter(pk=order.account_id).first()
+    found = parties(order.account, details)
+    ppm = settings.PAYMENTS.tax_ppm.get(found["buyer"]["country"], 0)
+    # The rate is told only where it is the one that the tax was made with.
+    is_known = order.tax_minor and -(-order.net_minor * ppm // PPM) == order.tax_minor
+    return found | {
         "processor": order.processor,
         "method": order.method,
         "payment_ref": order.payment_ref,
