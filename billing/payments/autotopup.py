@@ -52,7 +52,8 @@ class Choice:
 
 def choose(account: Account, choice: Choice, *, now: dt.datetime) -> AutoTopUp:
     """Keep an account's choice; turning it on forgets earlier failures. Raises: InvalidChoice."""
-    method = PaymentMethod.objects.filter(account=account, pk=choice.method_id).first()
+    mine = PaymentMethod.objects.filter(account=account)
+    method = mine.filter(pk=choice.method_id).first() if choice.method_id is not None else None
     if errors := _errors(account, choice, method=method, now=now):
         raise InvalidChoice(errors)
     row, _is_new = AutoTopUp.objects.update_or_create(

@@ -253,7 +253,7 @@ def _missing_remote(processor: str, day: dt.date) -> list[StatementRow]:
 
 
 def _lacking(
-    order: Order, day: dt.date, *, kind: Kind, refund: Refund | None = None
+    order: Order, day: dt.date, *, kind: str, refund: Refund | None = None
 ) -> StatementRow:
     name = f"local:{refund.id.hex if refund else order.number}"
     return StatementRow(

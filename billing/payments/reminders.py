@@ -7,6 +7,7 @@ send a mail for every request.
 import datetime as dt
 
 from django.db.models import F, QuerySet
+from django.db.models.expressions import CombinedExpression
 
 from accounts.models import Account
 from billing import queries
@@ -59,18 +60,22 @@ def run_due(*, now: dt.datetime) -> int:
 
 def _arm() -> None:
     """What workers hold counts as away here: it is armed a little late rather than early."""
-    rows = _with_free().filter(is_armed=False, free__gte=F("threshold_nusd") * ABOVE_PER_10 / 10)
+    rows = BalanceReminder.objects.filter(is_armed=False).filter(
+        threshold_nusd__lte=_free() * 10 / ABOVE_PER_10
+    )
     BalanceReminder.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(
         is_armed=True
     )
 
 
 def _low() -> QuerySet[BalanceReminder]:
-    rows = _with_free().filter(is_armed=True, account__is_active=True)
-    return rows.filter(free__lt=F("threshold_nusd")).select_related("account").order_by("pk")
+    rows = BalanceReminder.objects.filter(is_armed=True, account__is_active=True)
+    low = rows.filter(threshold_nusd__gt=_free())
+    return low.select_related("account").order_by("pk")
 
 
-def _with_free() -> QuerySet[BalanceReminder]:
+def _free() -> CombinedExpression:
+    """What of an account's wallet nobody holds."""
     wallet = "account__wallet__"
     taken = F(f"{wallet}debit_nusd") + F(f"{wallet}leased_nusd") + F(f"{wallet}reserved_nusd")
-    return BalanceReminder.objects.annotate(free=F(f"{wallet}credit_nusd") - taken)
+    return F(f"{wallet}credit_nusd") - taken
