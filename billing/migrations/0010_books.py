@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0013_key_rotation'),
-        ('billing', '0009_payments'),
+        ('billing', '0011_dispute_invariant'),
     ]
 
     operations = [

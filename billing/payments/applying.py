@@ -9,13 +9,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Order, WebhookEvent
-from billing.payments import disputes, inbox, methods, paying, refunds, suspense
-from billing.payments.states import ImpossibleStep
+from billing.payments import disputes, fraud, inbox, methods, paying, refunds, suspense
+from billing.payments.states import ImpossibleStep, NotYet
 from billing.processors.base import Notice, NoticeKind
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = dt.timedelta(seconds=30)
+# What came before the payment that it is about waits for it, up to so long; then staff see it.
+WAIT_MAX, RETRY_AFTER_MAX = dt.timedelta(hours=6), dt.timedelta(minutes=10)
 SWEPT_MAX = 200
 Outcome = WebhookEvent.Outcome
 
@@ -33,10 +35,12 @@ _HANDLERS = {
     NoticeKind.DISPUTE_LOST: disputes.on_lost,
     NoticeKind.FRAUD_WARNING: disputes.on_fraud_warning,
 }
+# Others name the payment only, which we know once the order is paid.
+_KNOW_THEIR_ORDER = frozenset({NoticeKind.PAID, NoticeKind.FAILED, NoticeKind.CLOSED})
 
 
 def apply(event_pk: int, *, now: dt.datetime | None = None) -> str:
-    """Apply a stored event, or find that it was; return its outcome.
+    """Apply a stored event, or find that it was; return its outcome, empty while it must wait.
 
     Locks: event, order, wallet. Raises: django.db.Error: the sweep tries again.
     """
@@ -45,28 +49,58 @@ def apply(event_pk: int, *, now: dt.datetime | None = None) -> str:
         event = WebhookEvent.objects.select_for_update().get(pk=event_pk)
         if event.applied_at is not None:
             return event.outcome
-        event.outcome = _outcome(Notice.from_json(event.notice), now=now)
-        event.applied_at, event.next_try_at = now, None
+        try:
+            event.outcome = _outcome(event, now=now)
+        except NotYet:
+            delay = min(RETRY_AFTER * 2 ** min(event.attempts, 10), RETRY_AFTER_MAX)
+            event.attempts, event.next_try_at = event.attempts + 1, now + delay
+        else:
+            event.applied_at, event.next_try_at = now, None
         event.save()
     return event.outcome
 
 
-def _outcome(notice: Notice, *, now: dt.datetime) -> str:
+def _outcome(event: WebhookEvent, *, now: dt.datetime) -> str:
+    """Raises: NotYet."""
+    notice = Notice.from_json(event.notice)
     if notice.kind == NoticeKind.METHOD_SAVED:
         return methods.on_saved(notice, now=now)
-    handler = _HANDLERS.get(notice.kind)
-    if handler is None:
-        return Outcome.IGNORED
+    if notice.kind not in _HANDLERS:
+        return _hear_card(notice, now=now)
+    if suspense.owns(notice):
+        return suspense.on_refund(notice, now=now)
     order = _order(notice)
-    cause = suspense.mismatch(order, notice)
-    if cause is None and order is not None:
-        try:
-            with transaction.atomic():  # a step that cannot be must leave nothing half done
-                return handler(order, notice, now=now)
-        except ImpossibleStep:
-            cause = suspense.Cause.WRONG_STATE
-    suspense.open_case(order, notice, cause=cause or suspense.Cause.UNKNOWN_ORDER, now=now)
+    try:
+        cause = _step(order, notice, now=now)
+    except ImpossibleStep:
+        cause = suspense.Cause.WRONG_STATE
+    except NotYet:
+        if now - event.received_at < WAIT_MAX:
+            raise
+        cause = suspense.Cause.WRONG_STATE if order else suspense.Cause.UNKNOWN_ORDER
+    if cause in Outcome.values:
+        return cause
+    suspense.open_case(order, notice, cause=cause, now=now)
     return Outcome.SUSPENDED
+
+
+def _step(order: Order | None, notice: Notice, *, now: dt.datetime) -> str:
+    """Return an outcome, or why the notice does not fit. Raises: ImpossibleStep, NotYet."""
+    if order is None and notice.kind not in _KNOW_THEIR_ORDER:
+        raise NotYet
+    cause = suspense.mismatch(order, notice)
+    if cause is not None or order is None:
+        return cause or suspense.Cause.UNKNOWN_ORDER
+    with transaction.atomic():  # a step that cannot be must leave nothing half done
+        return _HANDLERS[notice.kind](order, notice, now=now)
+
+
+def _hear_card(notice: Notice, *, now: dt.datetime) -> str:
+    """Hear of the card that paid, which some processors tell apart from the payment."""
+    order = _order(notice) if notice.card_fingerprint else None
+    if order is None or suspense.mismatch(order, notice) is not None:
+        return Outcome.IGNORED
+    return fraud.hear_card(order, notice.card_fingerprint, now=now)
 
 
 def _order(notice: Notice) -> Order | None:
@@ -102,8 +136,7 @@ def sweep(*, now: dt.datetime) -> int:
         if not taken.update(next_try_at=later):
             continue
         try:
-            apply(pk, now=now)
-            applied += 1
+            applied += bool(apply(pk, now=now))
         except Exception:  # one bad event must not hold up the others; it is tried again
             logger.exception("a payment event could not be applied", extra={"event": pk})
             WebhookEvent.objects.filter(pk=pk).update(attempts=_attempts(pk) + 1)
