@@ -65,7 +65,8 @@ class Facts:
     rate: str
     rate_source: str
     is_reverse_charge: bool
-    # Of a credit note: the receipt that it corrects, and "refund" or "dispute".
+    # Of a credit note: the receipt that it corrects, and "refund" or "dispute". Of a receipt that
+    # undoes a credit note: that note, and "undone".
     receipt_number: str
     cause: str
 
@@ -107,7 +108,7 @@ def credit_note(cause: Refund | Dispute, *, now: dt.datetime) -> Receipt:
     else:
         is_final = cause.state == Dispute.State.LOST
         name, ref = "dispute", f"dispute:{cause.pk}"
-        tax_minor = order.tax_minor * cause.amount_minor // order.total_minor
+        tax_minor = cause.tax_minor
         credit_nusd = cause.taken_nusd + cause.owed_nusd
     if not is_final:
         raise NotPaid(ref)
@@ -241,7 +242,36 @@ def _decimal(value: int, places: int) -> str:
 
 
 def write_missing(*, now: dt.datetime) -> int:
-    """Issue credit notes that are due and were not issued where the money went back."""
+    """Issue what is due: credit notes of money that went back, receipts of what did not after all.
+
+    Most credit notes are issued with their refund; lost disputes come here.
+    """
+    return _undo_notes(now=now) + _write_notes(now=now)
+
+
+def _undo_notes(*, now: dt.datetime) -> int:
+    """Correct credit notes whose refund failed late, or whose dispute was won in the end."""
+    failed = Refund.objects.filter(state=Refund.State.FAILED).values_list("pk", flat=True)
+    won = Dispute.objects.filter(state=Dispute.State.WON).values_list("pk", flat=True)
+    refs = [f"refund:{pk.hex}" for pk in failed] + [f"dispute:{pk}" for pk in won]
+    undone = 0
+    for start in range(0, len(refs), 1_000):
+        part = refs[start : start + 1_000]
+        known = set(
+            Receipt.objects.filter(ref__in=[f"undone:{ref}" for ref in part]).values_list(
+                "ref", flat=True
+            )
+        )
+        for note in Receipt.objects.filter(ref__in=part).select_related("order"):
+            if f"undone:{note.ref}" in known:
+                continue
+            content = note.facts | {"receipt": note.number, "cause": "undone"}
+            _issue(note.order, Kind.RECEIPT, ref=f"undone:{note.ref}", content=content, now=now)
+            undone += 1
+    return undone
+
+
+def _write_notes(*, now: dt.datetime) -> int:
     since = now - LOOK_BACK
     refunds = Refund.objects.filter(state=Refund.State.SUCCEEDED, ended_at__gte=since)
     lost = Dispute.objects.filter(state=Dispute.State.LOST, ended_at__gte=since)

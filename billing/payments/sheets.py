@@ -94,6 +94,9 @@ def notes(facts: Facts) -> Iterator[str]:
         yield _("Reverse charge: the buyer accounts for the tax.")
     if facts.cause == "dispute":
         yield _("The payer's bank took the money back.")
+    if facts.cause == "undone":
+        told = {"number": facts.receipt_number}
+        yield _("This receipt undoes credit note %(number)s: the money did not go back.") % told
     if not facts.is_live:
         yield _("Test: no money was moved.")
 

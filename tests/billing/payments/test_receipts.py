@@ -7,8 +7,9 @@ import pytest
 from django.db import transaction
 
 from accounts.models import BillingDetails
-from billing.models import Dispute, PaperNumber, Receipt
-from billing.payments import applying, asking, receipts
+from billing.models import Dispute, PaperNumber, Receipt, Refund
+from billing.payments import applying, asking, receipts, refunds
+from billing.processors.base import NoticeKind
 from tests.billing.payments import till
 from tests.billing.payments.conftest import NOW, refunded
 
@@ -120,6 +121,7 @@ def test_what_ended_without_its_credit_note_gets_it_later(settings, alice, pay):
     order = pay(alice)
     Dispute.objects.create(
         order=order, dispute_ref="d", state="lost", amount_minor=1_190, taken_nusd=7, owed_nusd=3,
+        tax_minor=190,
         opened_at=NOW, ended_at=NOW,
     )  # fmt: skip
     assert receipts.write_missing(now=NOW) == 2
@@ -128,3 +130,32 @@ def test_what_ended_without_its_credit_note_gets_it_later(settings, alice, pay):
     assert (of_refund.net, of_refund.tax, of_refund.total) == ("5.00", "0.95", "5.95")
     assert (of_dispute.net, of_dispute.tax, of_dispute.cause) == ("10.00", "1.90", "dispute")
     assert of_dispute.credit_nusd == 10
+
+
+def test_a_credit_note_is_undone_when_the_money_stayed_after_all(alice, pay):
+    """A refund may fail after it arrived, and a lost dispute be won: papers are never changed."""
+    order = pay(alice)
+    refund = refunded(order, minor=400)
+    note = receipts.credit_note(refund, now=NOW)
+    before = note.facts
+    assert receipts.write_missing(now=NOW) == 0
+    Refund.objects.update(state="failed")
+    assert receipts.write_missing(now=NOW) == 1
+    assert receipts.write_missing(now=NOW) == 0
+    undone = receipts.facts(Receipt.objects.latest("pk"))
+    assert (undone.number, undone.cause, undone.total) == ("BR-2026-000002", "undone", "4.00")
+    assert undone.receipt_number == note.number
+    assert Receipt.objects.get(pk=note.pk).facts == before
+
+
+def test_a_refund_issues_its_credit_note_itself(tills, alice, pay):
+    order = pay(alice)
+    refund = refunds.ask(order, 400, reason="", actor="tests", now=NOW)
+    notice = dataclasses.replace(
+        tills.stripe.paid(asking.ask(order)), event_id="back", kind=NoticeKind.REFUNDED,
+        refund_id=refund.id.hex, refund_ref="re_1", refund_minor=400,
+    )  # fmt: skip
+    assert applying.take(notice, now=NOW) == "applied"
+    note = receipts.facts(Receipt.objects.get(kind="credit_note"))
+    assert (note.total, note.credit_nusd, note.cause) == ("4.00", 4_000_000_000, "refund")
+    assert Refund.objects.get().state == "succeeded"
