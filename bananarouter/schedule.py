@@ -5,6 +5,11 @@ from typing import Final
 _EVERY_S: Final = {
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
+    "billing.top_up_automatically": 10.0,
+    "billing.remind_of_balances": 60.0,
+    "billing.write_papers": 600.0,
+    "billing.issue_statements": 3_600.0,
+    "billing.read_statements": 1_800.0,
 }
 # As Celery's beat reads it.
 BEAT: Final = {name: {"task": name, "schedule": every} for name, every in _EVERY_S.items()}

@@ -14,7 +14,7 @@ from django.db import transaction
 from accounts.timeids import uuid7
 from billing import ledger
 from billing.models import Order, Refund, WebhookEvent
-from billing.payments import asking, refund_rules, returning, schedule, states, timeline
+from billing.payments import asking, receipts, refund_rules, returning, schedule, states, timeline
 from billing.payments.returning import Posting
 from billing.processors import base, registry
 from billing.processors.base import Notice, NoticeKind
@@ -261,6 +261,7 @@ def _accept(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     part = returning.share(order, amount)
     _take(order, refund, part, now=now, may_owe=True)
     _note(order, timeline.REFUND_DONE, refund, now=now)
+    receipts.credit_note(refund, now=now)
     return Outcome.APPLIED
 
 
@@ -287,6 +288,7 @@ def _succeed(order: Order, refund: Refund, notice: Notice, *, now: dt.datetime) 
     refund.failure = ""
     refund.save()
     _note(order, timeline.REFUND_DONE, refund, now=now)
+    receipts.credit_note(refund, now=now)
     return Outcome.APPLIED
 
 
