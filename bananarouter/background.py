@@ -9,7 +9,7 @@ import threading
 import warnings
 
 from celery.beat import EmbeddedService, Scheduler
-from celery.platforms import SecurityWarning
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 
 from bananarouter import env
 
