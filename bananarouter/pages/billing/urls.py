@@ -1,0 +1,20 @@
+"""URLs of this area's pages."""
+
+from django.urls import URLPattern, path
+
+from bananarouter.pages.billing import history, orders, statement, topup
+
+_ORDER = "billing/orders/<slug:order_number>"
+
+urlpatterns: list[URLPattern] = [
+    path("billing", topup.TopUp.as_view(), name="billing"),
+    path("billing/quote", topup.Quote.as_view(), name="billing_quote"),
+    path(_ORDER, orders.OrderPage.as_view(), name="billing_order"),
+    path(f"{_ORDER}/live", orders.Live.as_view(), name="billing_order_live"),
+    path(f"{_ORDER}/check", orders.Check.as_view(), name="billing_order_check"),
+    path(f"{_ORDER}/cancel", orders.Cancel.as_view(), name="billing_order_cancel"),
+    path("billing/history", history.Orders.as_view(), name="billing_history"),
+    path("billing/history/balance", statement.Statement.as_view(), name="billing_balance"),
+    path("billing/history/balance.csv", statement.StatementCsv.as_view(), name="billing_balance_csv"),
+    path("billing/history/lines/<int:entry_id>", statement.OneLine.as_view(), name="billing_line"),
+]
