@@ -27,3 +27,10 @@ document.addEventListener("visibilitychange", () => {
   const order = document.getElementById("order");
   if (!document.hidden && order?.hasAttribute("hx-get")) window.htmx.trigger(order, "look");
 });
+
+// Signed out meanwhile: the answer is the log-in page, which has no place in a part of this one.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/billing")) return;
+  event.detail.shouldSwap = false;
+  location.reload();
+});
