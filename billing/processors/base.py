@@ -60,6 +60,9 @@ class Notice:
     refund_id: str = ""
     refund_ref: str = ""
     refund_minor: int = 0
+    # What went back of this payment so far, where the processor tells that and not this refund's
+    # own amount (Alipay's notices): then `refund_minor` is only an upper limit.
+    refunded_total_minor: int = 0
     # DISPUTE_*, INQUIRY
     dispute_ref: str = ""
     fee_minor: int = 0

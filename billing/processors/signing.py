@@ -3,6 +3,8 @@
 import base64
 import binascii
 import functools
+import re
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -17,6 +19,20 @@ class BadKey(ValueError):
 
 class BadCipher(ValueError):
     """Not encrypted by who has the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What names a certificate: its issuer (RFC 4514) and its serial there."""
+
+    issuer: str
+    serial: int
+    # Signed with RSA; Alipay's bundle of roots holds others, too.
+    is_rsa: bool
+
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_RSA_SIGNATURES = "1.2.840.113549.1.1."
 
 
 def sign(private_pem: str, message: bytes) -> str:
@@ -47,6 +63,26 @@ def open_sealed(key: str, *, nonce: str, associated: str, ciphertext: str) -> by
         return AESGCM(key.encode()).decrypt(nonce.encode(), raw, associated.encode())
     except (InvalidTag, binascii.Error, ValueError) as error:
         raise BadCipher from error
+
+
+@functools.lru_cache(maxsize=32)
+def certificates(pems: str) -> tuple[Certificate, ...]:
+    """Return the names of all certificates in a PEM text. Raises: BadKey."""
+    try:
+        loaded = [x509.load_pem_x509_certificate(pem.encode()) for pem in _PEM.findall(pems)]
+        found = tuple(
+            Certificate(
+                issuer=one.issuer.rfc4514_string(),
+                serial=one.serial_number,
+                is_rsa=one.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURES),
+            )
+            for one in loaded
+        )
+    except ValueError as error:
+        raise BadKey("no certificate in PEM") from error
+    if not found:
+        raise BadKey("no certificate in PEM")
+    return found
 
 
 @functools.lru_cache(maxsize=32)
