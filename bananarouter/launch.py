@@ -20,12 +20,14 @@ from django.utils import timezone
 from accounts import policies
 from bananarouter import env, listening, observability, secret_files, seed, supervisor, valkey
 from bananarouter.pages.legal import documents
+from bananarouter.payment_sandbox import keys
 
 READY_TIMEOUT_S = 60.0
 # Beyond the drain: closing leases, writing the last log rows.
 STOP_MARGIN_S = 15.0
 # Where the vendor file says the demo vendor is; another port if this one is taken.
 DEMO_VENDOR_PORT = 8100
+PAYMENT_SANDBOX_PORT = 8101
 
 Tell = Callable[[str], None]
 
@@ -42,6 +44,7 @@ class Options:
     port: int
     workers: int | None
     has_demo: bool
+    has_tasks: bool
     shares_port: bool
 
 
@@ -84,6 +87,8 @@ class Gateway:
             "PYTHONWARNINGS": "ignore:No directory at:UserWarning",
         }
         self._sockets: list[socket.socket] = []
+        # Of children that are started again: they take them over.
+        self._sockets_kept: list[socket.socket] = []
         self._lock: IO[str] | None = None
 
     def run(self, *, announce: Callable[[str, str], None]) -> None:
@@ -105,12 +110,17 @@ class Gateway:
             port = self._start_demo_vendor() if self._options.has_demo else None
             if not env.text("PUBLIC_URL"):
                 self._environment["PUBLIC_URL"] = self.url
+            if self._has_sandbox:
+                self._start_payment_sandbox()
+            tasks = env.child(self._environment)
             started = self._start_workers()
             _migrate()
             _publish_policies()
             seeded = seed.seed(demo_port=port)
             connection.close()
             self._let_go(started)
+            if self._options.has_tasks:
+                self._start_tasks(tasks)
             if not self._supervisor.is_stopping:
                 announce(self.url, seeded.key)
                 self._greet(seeded)
@@ -169,9 +179,44 @@ class Gateway:
             descriptors=(listener.fileno(),),
             folder=settings.BASE_DIR,
         )
-        self._sockets_kept = listener
+        self._sockets_kept.append(listener)
         self._supervisor.start(child)
         return int(listener.getsockname()[1])
+
+    @property
+    def _has_sandbox(self) -> bool:
+        """True: nobody set a real processor, so that a newcomer can try a top-up all the same."""
+        is_real = any(
+            getattr(settings.PAYMENTS, name).is_set for name in ("stripe", "alipay", "wechatpay")
+        )
+        return self._options.has_demo and self._options.has_tasks and not is_real
+
+    def _start_payment_sandbox(self) -> None:
+        listener = listening.open_one(PAYMENT_SANDBOX_PORT)
+        file = settings.DATA_DIR / "payment_sandbox.json"
+        port = int(listener.getsockname()[1])
+        kept = keys.load(file)
+        self._environment.update(kept.environment(f"http://127.0.0.1:{port}"))
+        options = ["--fd", str(listener.fileno()), "--keys", str(file)]
+        child = supervisor.Child(
+            name="payment sandbox",
+            command=[sys.executable, "-m", "bananarouter.payment_sandbox", *options],
+            environment=env.child({}),
+            descriptors=(listener.fileno(),),
+            folder=settings.BASE_DIR,
+        )
+        self._sockets_kept.append(listener)
+        self._supervisor.start(child)
+
+    def _start_tasks(self, environment: dict[str, str]) -> None:
+        """Start what works off tasks; until it is there, they wait in queue and database."""
+        child = supervisor.Child(
+            name="tasks",
+            command=[sys.executable, "-m", "bananarouter.background"],
+            environment=environment,
+            folder=settings.BASE_DIR,
+        )
+        self._supervisor.start(child)
 
     def _start_workers(self) -> list[tuple[supervisor.Child, int]]:
         """Start loading a worker for each socket; return them with what tells their readiness."""
@@ -218,6 +263,8 @@ class Gateway:
                 "The demo models (demo/...) are simulated on this machine; no language model runs. "
                 "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for real ones."
             )
+        if self._has_sandbox:
+            self._tell("Payments run in a sandbox on this machine: no real money moves.")
         for name in seeded.vendors:
             self._tell(f"Channel {name} is open: a key of another account reaches it, demo cannot.")
         self._tell("Stop with Ctrl-C.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env, payment_settings
+from bananarouter import env, payment_settings, schedule
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -335,11 +335,9 @@ CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: every task bears being run twice
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {
-    name: {"task": f"billing.{name}", "schedule": seconds}
-    for name, seconds in (("sweep_events", 10.0), ("ask_processors", 10.0))
-}
+CELERY_BEAT_SCHEDULE = schedule.BEAT
 
 # API keys: peppers by version, the highest mints. Key-encryption keys likewise, by id.
 KEY_PEPPERS = env.versions("KEY_PEPPER", folder=SECRETS_DIR)

@@ -135,6 +135,6 @@ def run_gateway(tmp_path):
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
     """The embedded default as it comes, shared by the tests that only call it."""
-    gateway = gateways.Gateway(tmp_path_factory.mktemp("running")).start()
+    gateway = gateways.Gateway(tmp_path_factory.mktemp("running"), has_tasks=True).start()
     yield gateway
     assert gateway.stop() == 0

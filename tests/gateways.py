@@ -19,9 +19,12 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PRO
 class Gateway:
     """One `manage.py run` on a folder of its own; everything in it may be killed."""
 
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, has_tasks: bool = False, **environment: str
+    ) -> None:
         self.folder = folder
-        self.arguments = arguments
+        # Most tests need no background tasks and no payments: two processes less.
+        self.arguments = arguments if has_tasks else (*arguments, "--no-tasks")
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}  # noqa: TID251
         self.environment = {**kept, "LOG_LEVEL": "INFO", **environment}
         self.lines: list[str] = []  # standard output

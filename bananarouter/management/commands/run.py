@@ -37,6 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", default=None, help="also in production")
         parser.add_argument("--no-demo", dest="demo", action="store_false")
         parser.add_argument(
+            "--no-tasks", dest="tasks", action="store_false",
+            help="tasks run elsewhere (python -m bananarouter.background), or not at all",
+        )  # fmt: skip
+        parser.add_argument(
             "--reuse-port", action="store_true", help="share the port with a generation that drains"
         )
 
@@ -46,6 +50,7 @@ class Command(BaseCommand):
             port=options["port"],
             workers=options["workers"],
             has_demo=settings.IS_SQLITE if options["demo"] is None else options["demo"],
+            has_tasks=options["tasks"],
             shares_port=options["reuse_port"],
         )
         try:

@@ -1,0 +1,42 @@
+"""`python -m bananarouter.background`: one process that runs tasks, and says when they are due.
+
+The beat is a thread of the worker: one machine needs no third process for a list of clocks.
+Several of these may run; every task bears being run twice.
+"""
+
+import logging
+import threading
+
+from celery.beat import EmbeddedService
+
+from bananarouter import env
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    env.use_settings()
+    from bananarouter import celery, observability  # noqa: PLC0415 - needs the settings' name
+
+    observability.guard_process()
+    app = celery.app
+    app.set_default()
+    app.finalize()
+    beat = EmbeddedService(app, thread=True)
+    if isinstance(beat, threading.Thread):  # as `thread` asked for
+        beat.daemon = True
+        beat.start()
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    worker = app.Worker(
+        pool="solo",
+        concurrency=1,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+
+
+if __name__ == "__main__":
+    main()
