@@ -6,11 +6,20 @@ import time
 import uuid
 
 DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def uuid7() -> uuid.UUID:
     """Make a new id whose first 48 bits are the Unix time in milliseconds."""
-    millis = time.time_ns() // 1_000_000
+    return _made(time.time_ns() // 1_000_000)
+
+
+def uuid7_at(moment: dt.datetime) -> uuid.UUID:
+    """Make a new id of a given time: it lies between the bounds of that time's day."""
+    return _made((moment - _EPOCH) // dt.timedelta(milliseconds=1))
+
+
+def _made(millis: int) -> uuid.UUID:
     try:
         tail = _tails.pop()
     except IndexError:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import restrictions
-from accounts.timeids import uuid7
+from accounts.timeids import uuid7_at
 from billing import windows
 from billing.models import (
     Budget,
@@ -22,6 +22,9 @@ from billing.models import (
 )
 
 LEASE, CORRECTION, CREDIT = "lease", "correction", "credit"
+# What was given, and what comes back of a charge, proves nothing of who the account is.
+GIVEN = f"{CREDIT}:{LedgerAccount.Kind.PROMOTION}"
+LIFTS_NO_TRIAL = frozenset({CORRECTION, GIVEN})
 
 
 class AlreadyPosted(Exception):
@@ -88,10 +91,12 @@ def post(
     Raises: AlreadyPosted, Unbalanced, InsufficientBalance.
     """
     _check(legs)
+    now = now or timezone.now()
     with transaction.atomic():
         _move_wallets(legs)
+        # Its id carries the same time: statements cut the ledger by ids (billing.payments).
         row = LedgerTransaction(
-            id=uuid7(), kind=kind, ref=ref, actor=actor, memo=memo, created_at=now or timezone.now()
+            id=uuid7_at(now), kind=kind, ref=ref, actor=actor, memo=memo, created_at=now
         )
         LedgerTransaction.objects.bulk_create([row], ignore_conflicts=True)
         if not LedgerTransaction.objects.filter(pk=row.pk).exists():
@@ -102,7 +107,7 @@ def post(
         )
         LedgerTransaction.objects.filter(pk=row.pk).update(sealed=True)
         row.sealed = True
-        if kind != CORRECTION:
+        if kind not in LIFTS_NO_TRIAL:
             _lift_trials(legs)
     return row
 
@@ -134,7 +139,7 @@ def _move_wallets(legs: Iterable[Leg]) -> None:
 
 
 def _lift_trials(legs: Iterable[Leg]) -> None:
-    """End the restriction to cheap models where money comes in; a trial's own comes before it."""
+    """End the restriction to cheap models where money comes in that was not given."""
     for leg in legs:
         owner_id = leg.account.owner_id
         if owner_id is not None and leg.amount_nusd > 0:
@@ -148,6 +153,7 @@ def credit(
     source: LedgerAccount.Kind,
     ref: str,
     actor: str,
+    memo: str = "",
 ) -> LedgerTransaction:
     """Add money to a wallet from an account of the platform.
 
@@ -163,7 +169,7 @@ def credit(
             amount_nusd=amount_nusd,
         ),
     )
-    return post(kind=f"{CREDIT}:{source}"[:24], ref=ref, legs=legs, actor=actor)
+    return post(kind=f"{CREDIT}:{source}"[:24], ref=ref, legs=legs, actor=actor, memo=memo)
 
 
 def correct(*, request_id: uuid.UUID, cost_nusd: int, actor: str) -> LedgerTransaction:

@@ -101,6 +101,7 @@ class StatementRow(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     order_ref = models.CharField(max_length=64, blank=True)
     payment_ref = models.CharField(max_length=128, blank=True)
+    refund_ref = models.CharField(max_length=128, blank=True)
     amount_minor = models.BigIntegerField()
     fee_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)

@@ -91,6 +91,10 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["transaction", "seq"], name="ledger_entry_unique"),
             models.CheckConstraint(condition=~Q(amount_nusd=0), name="ledger_entry_not_zero"),
         ]
+        indexes = [
+            # In the order of time, for statements: ids of postings carry it.
+            models.Index(fields=["account", "transaction"], name="ledger_entry_by_account"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account} {self.amount_nusd}"

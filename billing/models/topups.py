@@ -49,6 +49,11 @@ class AutoTopUp(models.Model):
                 name="auto_top_up_within_cap",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["latest_try_at"], condition=Q(is_on=True), name="auto_top_up_running"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"automatic top-up of {self.account_id}"

@@ -103,7 +103,8 @@ def _find_or_make(
                 network_digest=persons.network_digest(wish.payer.client_ip)
                 if wish.payer.client_ip
                 else b"",
-                evidence=_evidence(account, now),
+                evidence=_evidence(account, now)
+                | {"is_reverse_charge": wish.quote.is_reverse_charge},
             )
             timeline.add(order, timeline.CREATED, now=now, actor=_actor(user))
     except IntegrityError:  # the same key came twice at once

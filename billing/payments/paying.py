@@ -10,7 +10,7 @@ from accounts.models import Change
 from billing import ledger
 from billing.ledger import Leg
 from billing.models import Debt, LedgerAccount, Order, Wallet, WebhookEvent
-from billing.payments import clearing, fraud, states, suspense, timeline
+from billing.payments import clearing, fraud, receipts, states, suspense, timeline
 from billing.processors.base import Notice
 
 Outcome = WebhookEvent.Outcome
@@ -41,6 +41,7 @@ def on_paid(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     timeline.add(order, timeline.CREDITED, now=now, credit_nusd=order.credit_nusd)
     recover(order, now=now)
     fraud.after_payment(order, now=now)
+    receipts.issue(order, now=now)
     changes.announce(Change.Topic.WALLET, str(order.account_id))
     return Outcome.APPLIED
 
