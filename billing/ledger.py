@@ -9,9 +9,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import restrictions
 from accounts.timeids import uuid7_at
-from billing import windows
+from billing import holds, windows
 from billing.models import (
     Budget,
     Charge,
@@ -112,6 +111,11 @@ def post(
     return row
 
 
+def is_posted(kind: str, ref: str) -> bool:
+    """Tell whether a posting of this (kind, ref) stands."""
+    return LedgerTransaction.objects.filter(kind=kind, ref=ref).exists()
+
+
 def _check(legs: Sequence[Leg]) -> None:
     sums: dict[str, int] = {}
     for leg in legs:
@@ -143,7 +147,7 @@ def _lift_trials(legs: Iterable[Leg]) -> None:
     for leg in legs:
         owner_id = leg.account.owner_id
         if owner_id is not None and leg.amount_nusd > 0:
-            restrictions.set_trial(owner_id, is_trial=False)
+            holds.lift_trial(owner_id)
 
 
 def credit(
@@ -206,7 +210,7 @@ def correct(*, request_id: uuid.UUID, cost_nusd: int, actor: str) -> LedgerTrans
 
 
 def audit() -> list[Finding]:
-    """Check I1 to I5, I7, I8 and I10 in one statement (the view billing_breach).
+    """Check I1 to I5, I7, I8 and I10 to I13 in one statement (the view billing_breach).
 
     I6 needs the clients' own record, I9 a payment processor.
     """

@@ -16,7 +16,7 @@ from pathlib import Path
 from django.db import Error, connection
 from django.utils import timezone
 
-from billing import batcher, charges, spending, spool, trials, vault, workers
+from billing import batcher, charges, holds, spending, spool, trials, vault, workers
 from billing.batch import Batch
 from billing.life import boottime
 from billing.teller import correct_late
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 LOOKS = 10
 ORPHANS_MAX = 200
 ROWS_MAX = 256
-# How often a worker looks for trials whose day has come.
+# How often a worker looks for trials and holds whose day has come.
 TRIALS_EVERY_S = 30.0
 
 
@@ -122,6 +122,7 @@ class Sweeper:
         if boottime() - self._trials_at >= TRIALS_EVERY_S:
             self._trials_at = boottime()
             trials.end_due(now=timezone.now())
+            holds.end_due(now=timezone.now())
 
     def _fold_hours(self) -> None:
         """Once a day, and once in a life. Raises: django.db.Error."""

@@ -1,7 +1,7 @@
 """A little money for new people: given once to each person, for cheap models, until a day.
 
-It counts as spent first: what is left of it at its end is its amount less all that the wallet
-was ever debited. Until money of another source comes, the account is kept to cheap models
+It counts as spent first: what is left of it at its end is its amount less all that requests
+ever cost. Until money of another source comes, the account is kept to cheap models
 (accounts.restrictions); billing.ledger lifts that with the first such posting.
 """
 
@@ -13,7 +13,7 @@ from django.db import Error, transaction
 from django.db.models import F
 
 from accounts import restrictions
-from billing import ledger
+from billing import holds, ledger
 from billing.models import LedgerAccount, Trial, Wallet
 
 logger = logging.getLogger(__name__)
@@ -147,8 +147,8 @@ def end(*, account_id: int, now: dt.datetime) -> bool:
         trial = Trial.objects.filter(pk=account_id, ended_at=None, expires_at__lte=now).first()
         if trial is None:
             return False
-        # What went back before is part of the debit, too.
-        unspent = max(0, trial.amount_nusd - wallet.debit_nusd)
+        # Not the whole debit: what was refunded was not spent.
+        unspent = max(0, trial.amount_nusd - wallet.spent_nusd - trial.returned_nusd)
         taken = max(0, min(unspent - wallet.leased_nusd, _available(wallet)))
         if taken:
             _take_back(trial, taken)
@@ -157,7 +157,7 @@ def end(*, account_id: int, now: dt.datetime) -> bool:
             returned_nusd=F("returned_nusd") + taken, ended_at=now if is_over else None
         )
         if is_over:
-            restrictions.set_trial(account_id, is_trial=False)
+            holds.lift_trial(account_id)
     return is_over
 
 

@@ -14,6 +14,7 @@ from billing.models.ledger import GoodwillDay, LedgerAccount, LedgerEntry, Ledge
 from billing.models.orders import (
     Debt,
     Dispute,
+    Hold,
     Order,
     OrderEvent,
     Processor,
@@ -41,6 +42,7 @@ __all__ = [
     "Dispute",
     "FapiaoRequest",
     "GoodwillDay",
+    "Hold",
     "Lease",
     "LeaseBudget",
     "LedgerAccount",

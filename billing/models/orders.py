@@ -256,6 +256,10 @@ class Dispute(models.Model):
     reserved_nusd = models.BigIntegerField(default=0)
     owed_nusd = models.BigIntegerField(default=0)
     taken_nusd = models.BigIntegerField(default=0)
+    # What of the amount that was taken is tax.
+    tax_minor = models.BigIntegerField(default=0)
+    # All that was told of it, sorted; the state follows from it, in whatever order it came.
+    said = models.JSONField(default=list, blank=True)
     reason = models.CharField(max_length=40, blank=True)
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -288,3 +292,27 @@ class Debt(models.Model):
 
     def __str__(self) -> str:
         return f"debt of {self.account_id}"
+
+
+class Hold(models.Model):
+    """What an account may not do for a while because of a payment that may not be good."""
+
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, primary_key=True, related_name="hold"
+    )
+    # Kept to cheap models until then; NULL: not, or not any more.
+    until = models.DateTimeField(null=True, blank=True)
+    # A code of billing.holds.
+    reason = models.CharField(max_length=20, blank=True)
+    # Its wallet was frozen by a dispute or a debt, not by staff: it thaws when those are over.
+    is_frozen = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["until"], condition=Q(until__isnull=False), name="hold_running_by_end"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold of {self.account_id}"

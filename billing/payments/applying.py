@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from billing.models import Order, WebhookEvent
 from billing.payments import disputes, inbox, methods, paying, refunds, suspense
-from billing.payments.states import ImpossibleStep
+from billing.payments.states import ImpossibleStep, NotYet
 from billing.processors.base import Notice, NoticeKind
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = dt.timedelta(seconds=30)
+# What came before the payment that it is about waits for it, up to so long; then staff see it.
+WAIT_MAX, RETRY_AFTER_MAX = dt.timedelta(hours=6), dt.timedelta(minutes=10)
 SWEPT_MAX = 200
 Outcome = WebhookEvent.Outcome
 
@@ -36,7 +38,7 @@ _HANDLERS = {
 
 
 def apply(event_pk: int, *, now: dt.datetime | None = None) -> str:
-    """Apply a stored event, or find that it was; return its outcome.
+    """Apply a stored event, or find that it was; return its outcome, empty while it must wait.
 
     Locks: event, order, wallet. Raises: django.db.Error: the sweep tries again.
     """
@@ -45,18 +47,27 @@ def apply(event_pk: int, *, now: dt.datetime | None = None) -> str:
         event = WebhookEvent.objects.select_for_update().get(pk=event_pk)
         if event.applied_at is not None:
             return event.outcome
-        event.outcome = _outcome(Notice.from_json(event.notice), now=now)
-        event.applied_at, event.next_try_at = now, None
+        try:
+            event.outcome = _outcome(event, now=now)
+        except NotYet:
+            delay = min(RETRY_AFTER * 2 ** min(event.attempts, 10), RETRY_AFTER_MAX)
+            event.attempts, event.next_try_at = event.attempts + 1, now + delay
+        else:
+            event.applied_at, event.next_try_at = now, None
         event.save()
     return event.outcome
 
 
-def _outcome(notice: Notice, *, now: dt.datetime) -> str:
+def _outcome(event: WebhookEvent, *, now: dt.datetime) -> str:
+    """Raises: NotYet."""
+    notice = Notice.from_json(event.notice)
     if notice.kind == NoticeKind.METHOD_SAVED:
         return methods.on_saved(notice, now=now)
     handler = _HANDLERS.get(notice.kind)
     if handler is None:
         return Outcome.IGNORED
+    if suspense.owns(notice):
+        return suspense.on_refund(notice, now=now)
     order = _order(notice)
     cause = suspense.mismatch(order, notice)
     if cause is None and order is not None:
@@ -64,6 +75,10 @@ def _outcome(notice: Notice, *, now: dt.datetime) -> str:
             with transaction.atomic():  # a step that cannot be must leave nothing half done
                 return handler(order, notice, now=now)
         except ImpossibleStep:
+            cause = suspense.Cause.WRONG_STATE
+        except NotYet:
+            if now - event.received_at < WAIT_MAX:
+                raise
             cause = suspense.Cause.WRONG_STATE
     suspense.open_case(order, notice, cause=cause or suspense.Cause.UNKNOWN_ORDER, now=now)
     return Outcome.SUSPENDED
@@ -102,8 +117,7 @@ def sweep(*, now: dt.datetime) -> int:
         if not taken.update(next_try_at=later):
             continue
         try:
-            apply(pk, now=now)
-            applied += 1
+            applied += bool(apply(pk, now=now))
         except Exception:  # one bad event must not hold up the others; it is tried again
             logger.exception("a payment event could not be applied", extra={"event": pk})
             WebhookEvent.objects.filter(pk=pk).update(attempts=_attempts(pk) + 1)

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from accounts import changes, persons
 from accounts.models import Change
-from billing import ledger
+from billing import holds, ledger, wallets
 from billing.ledger import Leg
 from billing.models import Debt, LedgerAccount, Order, Wallet, WebhookEvent
 from billing.payments import clearing, fraud, receipts, states, suspense, timeline
@@ -52,23 +52,28 @@ def _post(order: Order, *, now: dt.datetime) -> None:
     ledger.post(kind=TOP_UP, ref=order.number, legs=legs, actor=order.processor, now=now)
 
 
-def recover(order: Order, *, now: dt.datetime) -> int:
-    """Pay what the account owes from the credit that came; return how much. In a transaction."""
+def recover(order: Order, *, now: dt.datetime, ref: str = "", nusd_max: int | None = None) -> int:
+    """Pay what the account owes from credit that came; return how much. In a transaction.
+
+    Without `ref` and `nusd_max` the credit is the order's own.
+    """
     debt = Debt.objects.select_for_update().filter(pk=order.account_id, owed_nusd__gt=0).first()
     if debt is None:
         return 0
     wallet = Wallet.objects.select_for_update().get(pk=order.account_id)
-    free = wallet.credit_nusd - wallet.debit_nusd - wallet.leased_nusd - wallet.reserved_nusd
-    amount = min(debt.owed_nusd, order.credit_nusd, free)
+    credit = order.credit_nusd if nusd_max is None else nusd_max
+    amount = min(debt.owed_nusd, credit, wallets.available(wallet))
     if amount <= 0:
         return 0
     legs = (
         Leg(account=ledger.account_of(Kind.WALLET, owner_id=order.account_id), amount_nusd=-amount),
         Leg(account=ledger.account_of(Kind.RECEIVABLE), amount_nusd=amount),
     )
-    ledger.post(kind=RECOVERY, ref=order.number, legs=legs, actor=timeline.SYSTEM, now=now)
+    posted_as = ref or order.number
+    ledger.post(kind=RECOVERY, ref=posted_as, legs=legs, actor=timeline.SYSTEM, now=now)
     Debt.objects.filter(pk=order.account_id).update(owed_nusd=F("owed_nusd") - amount)
     timeline.add(order, timeline.RECOVERED, now=now, amount_nusd=amount)
+    holds.thaw_when_clear(order.account_id)
     return amount
 
 

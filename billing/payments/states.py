@@ -14,11 +14,12 @@ NEXT: Final = {
     CLOSED: {PAID},
     FAILED: {PENDING, PAID, CLOSED},
     PAID: {PART_REFUNDED, REFUNDED, DISPUTED},
-    PART_REFUNDED: {PART_REFUNDED, REFUNDED, DISPUTED, PAID},
-    REFUNDED: {PART_REFUNDED, PAID, DISPUTED},
-    DISPUTED: {LOST, WON},
-    WON: {PART_REFUNDED, REFUNDED, DISPUTED, LOST},
-    LOST: {WON},
+    PART_REFUNDED: {REFUNDED, DISPUTED, PAID, WON},
+    REFUNDED: {PART_REFUNDED, PAID, DISPUTED, WON},
+    # A refund that was under way stays one when the dispute is over.
+    DISPUTED: {LOST, WON, PART_REFUNDED, REFUNDED},
+    WON: {PART_REFUNDED, REFUNDED, DISPUTED},
+    LOST: {DISPUTED, WON, PART_REFUNDED, REFUNDED},
 }
 # The wallet was credited.
 CREDITED: Final = frozenset({PAID, PART_REFUNDED, REFUNDED, DISPUTED, LOST, WON})
@@ -28,6 +29,10 @@ OPEN: Final = frozenset({CREATED, PENDING})
 
 class ImpossibleStep(Exception):
     """No order goes from this state to that one."""
+
+
+class NotYet(Exception):
+    """What is told of an order comes before its payment: to be tried again a little later."""
 
 
 def check(before: str, after: str) -> None:

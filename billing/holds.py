@@ -1,0 +1,77 @@
+"""What an account may not do for a while because one of its payments may not be good.
+
+Two things: to call expensive models (the restriction that trials use, accounts.restrictions), and
+to call anything (a frozen wallet). Both end by themselves; what staff froze only staff thaw.
+"""
+
+import datetime as dt
+
+from django.db import transaction
+
+from accounts import changes, restrictions
+from accounts.models import Change
+from billing.models import Debt, Dispute, Hold, Wallet
+
+FIRST_PAYMENT, CARD_BUSY, FRAUD_WARNING = "first_payment", "card_busy", "fraud_warning"
+ENDED_MAX = 200
+
+
+def of(account_id: int, *, now: dt.datetime) -> Hold | None:
+    """Return the hold that keeps an account to cheap models now."""
+    return Hold.objects.filter(pk=account_id, until__gt=now).first()
+
+
+def keep_cheap(account_id: int, *, reason: str, until: dt.datetime) -> None:
+    """Keep an account to cheap models until then, or longer where it is kept longer already.
+
+    Call it after the posting that brings the money, late in the transaction: it announces.
+    """
+    with transaction.atomic():
+        hold, _ = Hold.objects.select_for_update().get_or_create(pk=account_id)
+        if hold.until is None or hold.until < until:
+            hold.until, hold.reason = until, reason
+            hold.save(update_fields=["until", "reason"])
+        restrictions.set_trial(account_id, is_trial=True)
+
+
+def lift_trial(account_id: int) -> bool:
+    """End the restriction to cheap models, unless a hold keeps it; True when it was ended."""
+    if Hold.objects.filter(pk=account_id, until__isnull=False).exists():
+        return False
+    return restrictions.set_trial(account_id, is_trial=False)
+
+
+def end_due(*, now: dt.datetime) -> int:
+    """End holds whose time has come, a bounded number in each call; return how many."""
+    due = Hold.objects.filter(until__lte=now).order_by("until")
+    ended = 0
+    for account_id in list(due.values_list("pk", flat=True)[:ENDED_MAX]):
+        with transaction.atomic():
+            if Hold.objects.filter(pk=account_id, until__lte=now).update(until=None, reason=""):
+                restrictions.set_trial(account_id, is_trial=False)
+                ended += 1
+    return ended
+
+
+def freeze(account_id: int) -> None:
+    """Freeze a wallet because of a dispute or a debt; one that is frozen stays as it is.
+
+    Caller holds the wallet's lock.
+    """
+    if Wallet.objects.filter(pk=account_id, frozen=False).update(frozen=True):
+        Hold.objects.update_or_create(pk=account_id, defaults={"is_frozen": True})
+        changes.announce(Change.Topic.WALLET, str(account_id))
+
+
+def thaw_when_clear(account_id: int) -> bool:
+    """Thaw a wallet that `freeze` froze, if no dispute is open or lost and nothing is owed."""
+    disputed = Dispute.objects.filter(
+        order__account_id=account_id, state__in=(Dispute.State.OPEN, Dispute.State.LOST)
+    )
+    if disputed.exists() or Debt.objects.filter(pk=account_id, owed_nusd__gt=0).exists():
+        return False
+    if not Hold.objects.filter(pk=account_id, is_frozen=True).update(is_frozen=False):
+        return False
+    Wallet.objects.filter(pk=account_id).update(frozen=False)
+    changes.announce(Change.Topic.WALLET, str(account_id))
+    return True
