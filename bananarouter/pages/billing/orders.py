@@ -22,7 +22,7 @@ from bananarouter.pages.billing.numbers import read_hex
 from bananarouter.pages.shell import Page, Private, of
 from billing.models import Order, OrderEvent, Receipt, Refund
 from billing.money import display_usd
-from billing.payments import healing, orders, states
+from billing.payments import healing, orders, refund_rules, states
 from billing.processors import base
 
 CHECKS_PER_MINUTE = 6
@@ -122,6 +122,16 @@ class Story:
         """The query of the form that makes such an order again."""
         way = ways.Way(processor=self.order.processor, method=self.order.method)
         return urlencode({"way": way.key, "amount": amounts.plain(self.order.net_minor)})
+
+    @property
+    def may_refund(self) -> bool:
+        """Whether it may be asked for at all; how much is told on the page of the refund."""
+        return self.order.state in refund_rules.REFUNDABLE
+
+    @property
+    def papers(self) -> Sequence[tuple[words.Words, str]]:
+        """Names and numbers of its receipt and credit notes."""
+        return [(words.PAPERS[row.kind], row.number) for row in self.receipts]
 
     @property
     def refund_lines(self) -> Sequence[Line]:

@@ -1,6 +1,7 @@
 """The balance line by line, as a bank would show it; each line leads to what it is for."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +17,17 @@ from bananarouter.pages import sheets
 from bananarouter.pages.billing import words
 from bananarouter.pages.billing.numbers import read_hex
 from bananarouter.pages.shell import Page, Private, of
-from billing.models import Charge, LedgerAccount, LedgerEntry, Refund, Wallet
+from billing.models import Charge, Dispute, LedgerAccount, LedgerEntry, Refund, Wallet
 from billing.money import decimal_usd
 
 PAGE_ROWS = 50
 CSV_ROWS_MAX = 10_000
 REQUESTS_MAX = 200
 CSV_COLUMNS = ("time", "line", "kind", "reference", "amount_usd", "balance_usd")
-# Postings whose reference begins with the number of an order.
+# What a posting's reference begins with, by its kind.
 _OF_ORDERS = frozenset({"top_up", "recovery"})
+_OF_REFUNDS = frozenset({"refund", "refund_back"})
+_OF_DISPUTES = frozenset({"dispute", "dispute_back"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +97,29 @@ def _lines(rows: Sequence[LedgerEntry], *, balance_nusd: int) -> list[Line]:
 def _order_numbers(rows: Sequence[LedgerEntry]) -> Mapping[str, str]:
     """Return the order's number by the reference of each posting that is about an order."""
     found: dict[str, str] = {}
-    refunds: dict[str, str] = {}
+    refunds: dict[str, uuid.UUID] = {}
+    disputes: dict[str, int] = {}
     for posting in (row.transaction for row in rows):
-        head = posting.ref.partition(":")[0]
-        if read_hex(head) is None:
-            continue
-        if posting.kind in _OF_ORDERS or posting.kind.startswith("dispute"):
+        kind, head = posting.kind, posting.ref
+        if kind == "recovery" and ":" in head:  # from the credit of another posting
+            kind, _, head = head.partition(":")
+        head = head.partition(".")[0]
+        if kind in _OF_ORDERS and read_hex(head):
             found[posting.ref] = head
-        elif posting.kind.startswith("refund"):
-            refunds[posting.ref] = head
-    if refunds:
-        orders = dict(
-            Refund.objects.filter(pk__in=set(refunds.values())).values_list("pk", "order_id")
-        )
-        by_hex = {pk.hex: order_id.hex for pk, order_id in orders.items()}
-        found |= {ref: by_hex[head] for ref, head in refunds.items() if head in by_hex}
-    return found
+        elif kind in _OF_REFUNDS and (refund_id := read_hex(head)):
+            refunds[posting.ref] = refund_id
+        elif kind in _OF_DISPUTES and head.isdecimal():
+            disputes[posting.ref] = int(head)
+    return found | _named(Refund, refunds) | _named(Dispute, disputes)
+
+
+def _named(model: type[Refund | Dispute], refs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the number of the order of each refund or dispute, by reference."""
+    if not refs:
+        return {}
+    rows = model.objects.filter(pk__in=set(refs.values())).values_list("pk", "order_id")
+    orders = dict(rows)
+    return {ref: orders[pk].hex for ref, pk in refs.items() if pk in orders}
 
 
 class Statement(Page):

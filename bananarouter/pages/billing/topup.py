@@ -1,7 +1,6 @@
 """Add money: the balance, a choice of amount and way, the price before it is paid."""
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts import roles
 from bananarouter.pages.billing import amounts, ways, words
@@ -26,10 +24,6 @@ from billing.processors import base, registry
 
 PRESET_DEFAULT = 2_000
 KEY_CHARS_MAX = 64
-
-
-def _new_key() -> str:
-    return uuid.uuid4().hex
 
 
 class TopUpForm(forms.Form):
@@ -187,7 +181,7 @@ class TopUp(_Payer, Page):
         keys = [way.key for way in self.ways]
         way = asked.get("way", "")
         found: dict[str, Any] = {"way": way if way in keys else next(iter(keys), "")}
-        found["key"] = _new_key()
+        found["key"] = words.new_key()
         amount = asked.get("amount", "")[:12]
         if amount and way in keys:
             found["other"] = amount
@@ -201,7 +195,9 @@ class TopUp(_Payer, Page):
         try:
             quote = quotes.unseal(sealed, account=self.account, now=self.now)
         except quotes.QuoteExpired:
-            return None, _("The price was not held any longer. This is the new one; pay if it suits.")
+            return None, _(
+                "The price was not held any longer. This is the new one; pay if it suits."
+            )
         except quotes.BadQuote:
             quote = None
         is_same = quote is not None and (quote.net_minor, quote.currency) == (
@@ -218,7 +214,7 @@ class TopUp(_Payer, Page):
             quote=quote,
             processor=asked["way"].processor,
             method=asked["way"].method,
-            idempotency_key=asked["key"] or _new_key(),
+            idempotency_key=asked["key"] or words.new_key(),
             payer=asking.Payer(
                 client_ip=get_adapter(self.request).get_client_ip(self.request),
                 locale="zh" if (get_language() or "").startswith("zh") else "en",
@@ -231,7 +227,9 @@ class TopUp(_Payer, Page):
             notice = _("The form made another order before. Pay again to make a new one.")
             return self._page(form, self.quoted(form), notice=notice, is_new=True)
         except (fraud.TopUpRefused, orders.NotOffered, base.ProcessorError) as error:
-            is_new = isinstance(error, base.Refused)  # this order is over; the next try is a new one
+            is_new = isinstance(
+                error, base.Refused
+            )  # this order is over; the next try is a new one
             held = Offer(quote=quote, sealed=asked["quote"])
             return self._page(form, held, error=_refusal(error), is_new=is_new)
         leads = "?go=1" if going.started.pay_url else ""
@@ -249,7 +247,7 @@ class TopUp(_Payer, Page):
         key = "" if is_new else form["key"].value()
         return self.render_to_response(
             self.get_context_data(
-                form=form, offer=offer, notice=notice, error=error, key=key or _new_key()
+                form=form, offer=offer, notice=notice, error=error, key=key or words.new_key()
             )
         )
 

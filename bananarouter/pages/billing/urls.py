@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.billing import history, orders, statement, topup
+from bananarouter.pages.billing import history, orders, receipts, refunding, statement, topup
 
 _ORDER = "billing/orders/<slug:order_number>"
 
@@ -13,8 +13,16 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORDER}/live", orders.Live.as_view(), name="billing_order_live"),
     path(f"{_ORDER}/check", orders.Check.as_view(), name="billing_order_check"),
     path(f"{_ORDER}/cancel", orders.Cancel.as_view(), name="billing_order_cancel"),
+    path(f"{_ORDER}/refund", refunding.Refund.as_view(), name="billing_order_refund"),
+    path("billing/refund", refunding.RefundAll.as_view(), name="billing_refund"),
+    path("billing/receipts", receipts.Receipts.as_view(), name="billing_receipts"),
+    path(
+        "billing/receipts/<slug:receipt_number>", receipts.Paper.as_view(), name="billing_receipt"
+    ),
     path("billing/history", history.Orders.as_view(), name="billing_history"),
     path("billing/history/balance", statement.Statement.as_view(), name="billing_balance"),
-    path("billing/history/balance.csv", statement.StatementCsv.as_view(), name="billing_balance_csv"),
+    path(
+        "billing/history/balance.csv", statement.StatementCsv.as_view(), name="billing_balance_csv"
+    ),
     path("billing/history/lines/<int:entry_id>", statement.OneLine.as_view(), name="billing_line"),
 ]

@@ -1,12 +1,13 @@
 """Payments in people's words: states, what happened, why not, and lines of the statement."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import FapiaoRequest, Order, Processor, Refund
+from billing.models import FapiaoRequest, Order, Processor, Receipt, Refund
 from billing.payments import timeline
 
 Words = str | Promise
@@ -19,9 +20,9 @@ PROCESSORS: Final[Mapping[str, Words]] = {
 }
 # By `ways.Way.key`: what one chooses, and what happens then.
 WAYS: Final[Mapping[str, tuple[Words, Words]]] = {
-    "stripe:checkout": (_("Card"), _("On Stripe’s page, in US dollars")),
+    "stripe:checkout": (_("Card"), _("On Stripe's page, in US dollars")),
     "stripe:off_session": (_("Saved card"), _("By itself, in US dollars")),
-    "alipay:page": (_("Alipay"), _("On Alipay’s page, in yuan")),
+    "alipay:page": (_("Alipay"), _("On Alipay's page, in yuan")),
     "alipay:wap": (_("Alipay"), _("Opens the app, in yuan")),
     "alipay:qr": (_("Alipay code"), _("Scan it with the app, in yuan")),
     "wechatpay:qr": (_("WeChat Pay"), _("Scan a code with WeChat, in yuan")),
@@ -45,9 +46,13 @@ STATE_TEXTS: Final[Mapping[str, Words]] = {
     State.CREATED: _("The payment service has not confirmed the order yet. We try again."),
     State.PENDING: _("Once it is paid, the credit is in your balance within seconds."),
     State.PAID: _("The credit is in your balance."),
-    State.PART_REFUNDED: _("A part of the money went back to you, and its credit left the balance."),
+    State.PART_REFUNDED: _(
+        "A part of the money went back to you, and its credit left the balance."
+    ),
     State.REFUNDED: _("The money went back to you, and its credit left the balance."),
-    State.DISPUTED: _("Your bank asked for the money back. The amount is set aside until it decides."),
+    State.DISPUTED: _(
+        "Your bank asked for the money back. The amount is set aside until it decides."
+    ),
     State.LOST: _("Your bank took the money back, and the credit left the balance."),
     State.WON: _("Your bank left the money with us, and the credit is in your balance again."),
     State.CLOSED: _("Nothing was paid. Should money still arrive, it is credited or sent back."),
@@ -72,19 +77,22 @@ TIMELINE: Final[Mapping[str, Words]] = {
     timeline.DISPUTE_TAKEN: _("Your bank took the money back while it decides."),
     timeline.DISPUTE_RETURNED: _("Your bank gave the money back to us."),
     timeline.DISPUTE_WON: _("The dispute ended: the payment stands."),
-    timeline.DISPUTE_LOST: _("The dispute ended: the money went back to the card’s holder."),
-    timeline.FRAUD_WARNING: _("The card’s bank reported this payment as possible fraud."),
+    timeline.DISPUTE_LOST: _("The dispute ended: the money went back to the card's holder."),
+    timeline.FRAUD_WARNING: _("The card's bank reported this payment as possible fraud."),
     timeline.SUSPENDED: _("A message about this payment did not fit the order. Staff look at it."),
 }
+_DECLINED = _("The card's bank declined it without a reason. Ask the bank, or use another card.")
 # Why a processor says that a payment failed.
 FAILURES: Final[Mapping[str, Words]] = {
-    "card_declined": _("The card’s bank declined it without a reason. Ask the bank, or use another card."),
-    "generic_decline": _("The card’s bank declined it without a reason. Ask the bank, or use another card."),
-    "do_not_honor": _("The card’s bank declined it without a reason. Ask the bank, or use another card."),
+    "card_declined": _DECLINED,
+    "generic_decline": _DECLINED,
+    "do_not_honor": _DECLINED,
     "insufficient_funds": _("There was not enough money behind the card."),
     "expired_card": _("The card has expired."),
-    "incorrect_cvc": _("The card’s security code was wrong."),
-    "authentication_required": _("The bank wanted you to confirm the payment, and it was not confirmed."),
+    "incorrect_cvc": _("The card's security code was wrong."),
+    "authentication_required": _(
+        "The bank wanted you to confirm the payment, and it was not confirmed."
+    ),
 }  # fmt: skip
 # Rules of billing.payments.fraud that do not allow a top-up now.
 RULES: Final[Mapping[str, Words]] = {
@@ -92,18 +100,24 @@ RULES: Final[Mapping[str, Words]] = {
         "In its first week an account can add a limited amount. Choose a smaller amount, or add "
         "the rest next week."
     ),
-    "card_velocity": _("This card paid often today. Use another way to pay, or wait until tomorrow."),
-    "network_velocity": _(
+    "card": _("This card paid often today. Use another way to pay, or wait until tomorrow."),
+    "network": _(
         "Many payments came from your network today. Wait until tomorrow, or write to us."
     ),
-    "owes": _("The account owes money from a refund or dispute. Write to us before you add more."),
-    "disputed": _("A payment of this account is disputed. Write to us before you add more."),
     "frozen": _("The balance is frozen. Write to us before you add money."),
-}  # fmt: skip
+}
 RULE_UNKNOWN: Final[Words] = _(
     "A rule against misuse does not allow this payment now. Try a smaller amount or another way to "
     "pay, or write to us."
 )
+# Rules of billing.payments.refund_rules.
+REFUND_RULES: Final[Mapping[str, Words]] = {
+    "state": _("Nothing of this order can go back now: it is not paid, or a dispute holds it."),
+    "amount": _("This is more than is left of the order. Write a smaller amount."),
+    "spent": _("The balance does not hold so much any more. Write a smaller amount."),
+    "frozen": _("The balance is frozen. Write to us about the refund."),
+}
+REFUND_RULE_UNKNOWN: Final[Words] = _("This cannot go back by itself. Write to us about it.")
 REFUND_STATES: Final[Mapping[str, Words]] = {
     Refund.State.ASKED: _("under way"),
     Refund.State.PENDING: _("under way"),
@@ -128,11 +142,27 @@ POSTINGS: Final[Mapping[str, Words]] = {
     "recovery": _("Paid what was owed"),
     "promotion": _("Promotion code"),
     "refund": _("Refund"),
-    "refund_failed": _("Refund failed: credit returned"),
+    "refund_back": _("Refund failed: credit returned"),
     "dispute": _("Disputed payment"),
-    "dispute_won": _("Dispute won: credit returned"),
+    "dispute_back": _("Dispute won: credit returned"),
+    "suspense_credit": _("Payment credited by staff"),
 }
 POSTING_UNKNOWN: Final[Words] = _("Other")
+
+PAPERS: Final[Mapping[str, Words]] = {
+    Receipt.Kind.RECEIPT: _("Receipt"),
+    Receipt.Kind.CREDIT_NOTE: _("Credit note"),
+}
+
+
+def new_key() -> str:
+    """Return what makes a form count once."""
+    return uuid.uuid4().hex
+
+
+def refund_rule(code: str) -> Words:
+    """Say which rule does not allow a refund."""
+    return REFUND_RULES.get(code, REFUND_RULE_UNKNOWN)
 
 
 def failure(code: str) -> Words:
