@@ -8,7 +8,7 @@ from billing.payments import quotes
 # US cents of credit; in another currency their equivalents at the rate of now.
 PRESETS = (500, 1_000, 2_000, 5_000, 10_000)
 SIGNS = {quotes.USD: "$", quotes.CNY: "¥"}
-_AMOUNT = re.compile(r"\d{1,9}(?:\.\d{0,2})?").fullmatch
+_AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,2})?").fullmatch
 
 
 class Unreadable(ValueError):
@@ -32,7 +32,7 @@ def read(text: str) -> int:
     """Read what somebody typed as minor units. Raises: Unreadable."""
     bare = text.strip().lstrip("$¥￥").strip()
     # A comma before exactly three digits parts thousands; any other one is not guessed at.
-    bare = re.sub(r",(?=\d{3}(?:\D|$))", "", bare)
+    bare = re.sub(r",(?=[0-9]{3}(?:[^0-9]|$))", "", bare)
     if not _AMOUNT(bare):
         raise Unreadable
     whole, _, rest = bare.partition(".")

@@ -117,10 +117,14 @@ class _Payer(Private):
         return timezone.now()
 
     @cached_property
+    def device(self) -> ways.Device:
+        """What the payer holds in hand; middleware left no more of the header than the family."""
+        return ways.device(self.request.headers.get("User-Agent", ""))
+
+    @cached_property
     def ways(self) -> list[ways.Way]:
         """The ways to pay on this device."""
-        where = ways.device(self.request.headers.get("User-Agent", ""))
-        return list(ways.offered(where, registry.offered()))
+        return list(ways.offered(self.device, registry.offered()))
 
     def quoted(self, form: TopUpForm) -> Offer | None:
         """Return the price of what a valid form asks for; else tell the form why there is none."""
@@ -260,8 +264,7 @@ class TopUp(_Payer, Page):
             presets=_presets(form, self.ways),
             currencies=_currencies(self.ways),
             refund_days=settings.PAYMENTS.refund_days,
-            is_in_wechat=ways.device(self.request.headers.get("User-Agent", ""))
-            is ways.Device.WECHAT,
+            is_in_wechat=self.device is ways.Device.WECHAT,
             owed_nusd=Debt.objects.filter(pk=self.account.pk)
             .values_list("owed_nusd", flat=True)
             .first(),

@@ -7,7 +7,7 @@ from typing import Final
 
 from billing.payments import quotes
 
-_PHONES = ("iphone", "ipod", "android", "mobile", "harmonyos")
+_PHONES = ("iPhone", "Android")
 
 
 class Device(Enum):
@@ -50,12 +50,11 @@ _OF: Final = {
 }  # fmt: skip
 
 
-def device(user_agent: str) -> Device:
-    """Tell the device from what its browser says of itself."""
-    said = user_agent.lower()
-    if "micromessenger" in said:
+def device(family: str) -> Device:
+    """Tell the device from the family of its browser (accounts.devices.family)."""
+    if "WeChat" in family:
         return Device.WECHAT
-    return Device.PHONE if any(word in said for word in _PHONES) else Device.DESKTOP
+    return Device.PHONE if any(word in family for word in _PHONES) else Device.DESKTOP
 
 
 def offered(where: Device, processors: Collection[str]) -> Sequence[Way]:
