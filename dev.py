@@ -115,11 +115,16 @@ def check() -> int:
 def test() -> int:
     """Run the whole suite: in-process tests on both databases, then tests with real processes."""
     suite = [PYTHON, "-m", "pytest"]
-    spread = ["-n", str(os.cpu_count() or 1), "--kind", "quick"]
+    spread = [*suite, "-n", str(os.cpu_count() or 1)]
     runs = {
-        "in-process tests on SQLite": ({}, [*suite, *spread]),
-        "database tests on PostgreSQL": ({"TEST_BACKEND": "postgresql"}, [*suite, *spread]),
-        "tests with gateway processes": ({}, [*suite, "--kind", "process"]),
+        "in-process tests on SQLite": ({}, [*spread, "--kind", "quick"]),
+        "database tests on PostgreSQL": (
+            {"TEST_BACKEND": "postgresql"},
+            [*spread, "--kind", "quick"],
+        ),
+        # A file's tests share one gateway.
+        "tests with gateway processes": ({}, [*spread, "--kind", "process", "--dist", "loadfile"]),
+        "tests that want the machine alone": ({}, [*suite, "--kind", "alone"]),
     }
     failed = []
     for name, (extra, command) in runs.items():

@@ -19,8 +19,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
 
 from accounts import devices
+from accounts.models import User
 
-STARTED, SEEN = "started", "seen"
+STARTED, SEEN, IS_STAFF = "started", "seen", "is_staff"
 # A session's use is written down this often at most.
 SEEN_EVERY_S = 300
 _KEY = re.compile(r"[a-z0-9]{32}")
@@ -52,8 +53,11 @@ class SessionStore(db.SessionStore):
 
 def _is_over(data: dict[str, Any], now: float) -> bool:
     """Tell whether a user's session ended; one without its times did."""
+    age_s, idle_s = settings.SESSION_COOKIE_AGE, settings.SESSION_IDLE_S
+    if data.get(IS_STAFF):
+        age_s, idle_s = settings.STAFF_SESSION_AGE_S, settings.STAFF_SESSION_IDLE_S
     started, seen = data.get(STARTED, 0.0), data.get(SEEN, 0.0)
-    over: bool = now - started > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_S
+    over: bool = now - started > age_s or now - seen > idle_s
     return over
 
 
@@ -65,6 +69,19 @@ def _has_user(request: HttpRequest) -> bool:
         return USER_KEY in request.session
     except DatabaseError:  # away: the page says so, if it needs it
         return False
+
+
+def _note(request: HttpRequest, now: float) -> None:
+    """Write down the use of a user's session, and whose limits it has."""
+    is_new = IS_STAFF not in request.session
+    is_due = now - request.session[SEEN] >= SEEN_EVERY_S
+    # Asking for the user ends a session that stands no more.
+    if not (is_new or is_due) or not isinstance(request.user, User):
+        return
+    request.session[IS_STAFF] = request.user.is_staff
+    if is_due:
+        request.session[SEEN] = now
+        UserSession.objects.create_from_request(request)
 
 
 class Activity:
@@ -79,11 +96,8 @@ class Activity:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.META["HTTP_USER_AGENT"] = devices.family(request.META.get("HTTP_USER_AGENT", ""))
         is_users = _has_user(request)
-        now = time.time()
-        if is_users and now - request.session[SEEN] >= SEEN_EVERY_S:
-            request.session[SEEN] = now
-            if request.user.is_authenticated:
-                UserSession.objects.create_from_request(request)
+        if is_users:
+            _note(request, time.time())
         response = self._get_response(request)
         if is_users and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)

@@ -6,8 +6,10 @@ Several of these may run; every task bears being run twice.
 
 import logging
 import threading
+import warnings
 
-from celery.beat import EmbeddedService
+from celery.beat import EmbeddedService, Scheduler
+from celery.platforms import SecurityWarning
 
 from bananarouter import env
 
@@ -18,10 +20,12 @@ def main() -> None:
     from bananarouter import celery, observability  # noqa: PLC0415 - needs the settings' name
 
     observability.guard_process()
+    # It warns root whatever it does; we send JSON only, and containers are often root's.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = celery.app
     app.set_default()
     app.finalize()
-    beat = EmbeddedService(app, thread=True)
+    beat = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)  # in memory
     if isinstance(beat, threading.Thread):  # as `thread` asked for
         beat.daemon = True
         beat.start()

@@ -65,6 +65,7 @@ def web() -> Iterator[CheckMessage]:
         yield Error("HTTPS is on, but PUBLIC_URL is not https.", hint=hint, id="root.E021")
 
 
+PROCESSORS = ("stripe", "alipay", "wechatpay")
 # What each carrier of text messages needs to be told.
 CARRIERS = {
     "Twilio": ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
@@ -91,6 +92,24 @@ def accounts() -> Iterator[CheckMessage]:
         yield Error("EMAIL_USE_TLS and EMAIL_USE_SSL are both on.", hint=hint, id="root.E042")
 
 
+def payments() -> Iterator[CheckMessage]:
+    """A processor has all its keys, or none; real money and the sandbox never meet."""
+    found = settings.PAYMENTS
+    for name, key in (
+        ("stripe", found.stripe.secret_key),
+        ("alipay", found.alipay.private_key),
+        ("wechatpay", found.wechatpay.private_key),
+    ):
+        if key and not getattr(found, name).is_set:
+            hint = f"Set every {name.upper()}_ variable of docs/settings.md, or none of them."
+            yield Error(f"Keys of {name} are incomplete.", hint=hint, id="root.E050")
+    if found.is_sandbox and settings.HTTPS:
+        hint = "PAYMENT_SANDBOX gives credit for nothing."
+        yield Error("The payment sandbox is on behind a public address.", hint=hint, id="root.E051")
+    if found.usd_minor_min > found.usd_minor_max:
+        yield Error("TOPUP_CENTS_MIN is above TOPUP_CENTS_MAX.", id="root.E052")
+
+
 def production() -> Iterator[CheckMessage]:
     """What a machine of one's own may lack, but an operator must not (check --deploy)."""
     for name, text in _secrets().items():
@@ -102,6 +121,9 @@ def production() -> Iterator[CheckMessage]:
     if not settings.IS_SQLITE and not settings.REDIS_URL:
         hint = "Set REDIS_URL: without it each process counts log-in attempts for itself."
         yield Warning("Several workers share no cache.", hint=hint, id="root.W032")
+    if not any(getattr(settings.PAYMENTS, name).is_set for name in PROCESSORS):
+        hint = "Set the keys of Stripe, Alipay or WeChat Pay: docs/payments.md."
+        yield Warning("Nobody can top up.", hint=hint, id="root.W034")
     if settings.HTTPS and settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         hint = "Set EMAIL_BACKEND and EMAIL_HOST: nobody else can read the codes that log in."
         yield Warning("Mail is printed on the terminal.", hint=hint, id="root.W033")
@@ -113,4 +135,5 @@ def install() -> None:
     register(_told(deadlines))
     register(_told(web), Tags.security)
     register(_told(accounts))
+    register(_told(payments))
     register(_told(production), Tags.security, deploy=True)

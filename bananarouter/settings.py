@@ -145,6 +145,7 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 7 * 24 * 3600  # from log-in, however much it is used
 SESSION_IDLE_S = 12 * 3600
+STAFF_SESSION_AGE_S, STAFF_SESSION_IDLE_S = 8 * 3600, 30 * 60
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -335,7 +336,6 @@ CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: every task bears being run twice
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = schedule.BEAT
 

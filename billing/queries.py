@@ -116,17 +116,6 @@ def spent_by_key(account_id: int, *, today: dt.date, key_ids: Sequence[int]) -> 
     }
 
 
-def spent_by_day(
-    account_id: int, *, days: Sequence[dt.date], key_ids: Sequence[int]
-) -> Mapping[int, Mapping[dt.date, int]]:
-    """Return what keys spent on some days that follow each other, nUSD; one query."""
-    found: dict[int, dict[dt.date, int]] = {}
-    rows = in_days(_charges_of(account_id), days).filter(api_key_id__in=key_ids)
-    for row in rows.values("api_key_id", "day").order_by().annotate(cost=Sum("cost_nusd")):
-        found.setdefault(row["api_key_id"], {})[days[row["day"]]] = row["cost"] or 0
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLimit:
     """One money limit of a key and what was spent under it in its present window, nUSD."""

@@ -2,8 +2,8 @@
 
 Backend: everything runs on SQLite; with TEST_BACKEND=postgresql what uses the test database runs
 again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only; those in a browser
-once, on SQLite). Kind: tests that
-start gateway processes (marked `process`, or by their fixtures) want the machine to themselves.
+once, on SQLite). Kind: `quick` is in-process; `process` starts gateway processes (so marked, or by
+fixtures), which bear a neighbor; `alone` kills, pauses and measures: it has the machine to itself.
 Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
 """
 
@@ -19,7 +19,7 @@ pytest.register_assert_rewrite("tests.sdk_contract")
 _environ = os.environ  # noqa: TID251 - the backend is chosen before settings exist
 IS_ON_POSTGRESQL = _environ.get("TEST_BACKEND", "sqlite") == "postgresql"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
-# Tests with real gateway processes: they want the machine to themselves.
+# Tests with real gateway processes.
 PROCESS_FIXTURES = {"run_gateway", "running"}
 
 
@@ -27,15 +27,16 @@ def pytest_addoption(parser) -> None:
     group = parser.getgroup("bananarouter")
     group.addoption("--proof", action="store_true", help="run the slow proofs in full")
     group.addoption(
-        "--kind", choices=["all", "quick", "process"], default="all",
-        help="quick: in-process tests; process: tests that start gateway processes",
+        "--kind", choices=["all", "quick", "process", "alone"], default="all",
+        help="quick: in-process; process: with gateway processes; alone: those without neighbors",
     )  # fmt: skip
 
 
 def pytest_configure(config) -> None:
     for line in (
         "sqlite: the test's own database must be SQLite",
-        "process: starts gateway processes, so runs without neighbors",
+        "process: starts gateway processes",
+        "alone: kills, pauses or measures processes, so runs without neighbors",
     ):
         config.addinivalue_line("markers", line)
     if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
@@ -54,7 +55,8 @@ def pytest_collection_modifyitems(config, items) -> None:
 def _is_wanted(item, *, kind: str) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
     is_process = bool(item.get_closest_marker("process") or fixtures & PROCESS_FIXTURES)
-    if kind != "all" and is_process != (kind == "process"):
+    is_alone = bool(item.get_closest_marker("alone"))
+    if kind not in {"all", "alone" if is_alone else "process" if is_process else "quick"}:
         return False
     uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
     if IS_ON_POSTGRESQL:  # the second pass: only what a database can change, not what a page shows

@@ -219,7 +219,7 @@ def training_name(trains: str) -> words.Words:
 @register.filter
 def place_name(jurisdiction: str) -> words.Words:
     """Name a jurisdiction; its code where there is no word for it."""
-    return catalogue_words.PLACES.get(jurisdiction, jurisdiction)
+    return catalogue_words.PLACES.get(jurisdiction) or words.jurisdiction(jurisdiction)
 
 
 @register.filter

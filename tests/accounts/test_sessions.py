@@ -58,6 +58,23 @@ def test_a_session_ends_seven_days_after_log_in_however_much_it_is_used(alice):
         assert not is_in(client)
 
 
+def test_staff_are_out_after_half_an_hour_without_use_and_eight_hours_at_most(alice):
+    alice.is_staff = True
+    alice.save()
+    idle, busy = Client(), Client()
+    with time_machine.travel(START, tick=False) as clock:
+        for client in (idle, busy):
+            log_in(client)
+            assert is_in(client)
+        for minutes in range(20, 8 * 60 + 1, 20):
+            clock.move_to(START + dt.timedelta(minutes=minutes))
+            assert is_in(busy), minutes
+            if minutes == 40:
+                assert not is_in(idle)
+        clock.move_to(START + dt.timedelta(hours=8, seconds=1))
+        assert not is_in(busy)
+
+
 def test_a_session_without_its_times_is_none(alice):
     client = Client()
     log_in(client)

@@ -1,4 +1,4 @@
-"""From a stranger to a refused key, in one go: a real gateway, a real Chromium, the official SDK."""
+"""From a stranger to a refused key: a real gateway, a real Chromium, the official SDK."""
 
 import re
 

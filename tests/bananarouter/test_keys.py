@@ -82,8 +82,8 @@ def charge(key, cost_nusd, *, at, n=1):
     """A request of a key that was paid in full."""
     ledger.open_wallet(key.account_id)
     lease, _ = Lease.objects.get_or_create(
-        wallet_id=key.account_id, state="closed", worker=uuid.UUID(int=1),
-        defaults={"amount_nusd": 10**12, "spent_nusd": 0, "created_at": at},
+        wallet_id=key.account_id, state="draining", worker=uuid.UUID(int=1),
+        defaults={"amount_nusd": 10**12, "created_at": at},
     )  # fmt: skip
     millis = int(at.timestamp() * 1000)
     Charge.objects.create(
@@ -132,7 +132,7 @@ def test_a_key_carries_everything_that_the_form_says(client, models):
     midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
     assert key.expires_at == midnight + dt.timedelta(days=1)
     said = page(client, "key", key)
-    for part in ("$2.50", "$1,000.00", "Lab 7", "lab/cn", "2001:db8::/32", "30", "CN"):
+    for part in ("$2.50", "$1,000.00", "Lab 7", "lab/cn", "2001:db8::/32", "30", "China"):
         assert part in said
     assert "$2.50" in text_of(client.get(reverse("keys")))
     assert "Lab 7" in text_of(client.get(reverse("keys")))

@@ -11,7 +11,7 @@ from tests.e2e import canaries, canary_scene
 from tests.e2e.canaries import Nest, Search
 from tests.e2e.canary_scene import Scene
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 
 
 def found_in(search, *folders):

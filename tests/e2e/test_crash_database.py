@@ -13,7 +13,7 @@ from tests.e2e.crash_phases import Victim, open_of, until
 from tests.e2e.crash_site import TTL_S, Site
 from tests.e2e.crash_vendor import OUTPUT_NUSD, Plan
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 WORKERS = 2
 AWAY_S = 2 * TTL_S + 2
 REFUSED_S_MAX = 2.0

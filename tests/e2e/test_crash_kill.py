@@ -21,7 +21,7 @@ from tests.e2e.crash_phases import (
 )
 from tests.e2e.crash_site import TTL_S, Site
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 WORKERS = 4
 RECOVERY_S_MAX = TTL_S + 5
 KILLS = 60

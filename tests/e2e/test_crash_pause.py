@@ -19,7 +19,7 @@ from tests.e2e.crash_phases import Victim, numbers, open_of, until
 from tests.e2e.crash_site import TTL_S, Site
 from tests.e2e.crash_vendor import Plan
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 WORKERS = 2
 PAUSES = 5
 PAUSE_S = 2 * TTL_S + 0.5

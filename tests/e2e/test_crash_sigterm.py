@@ -11,7 +11,7 @@ from tests.e2e.crash_phases import until
 from tests.e2e.crash_site import Site
 from tests.e2e.crash_vendor import OUTPUT_NUSD, Plan
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 WORKERS = 2
 STREAMS = 50
 GAP_S = 0.05

@@ -9,7 +9,7 @@ from tests.e2e.refusals import dump, same_envelope
 from tests.e2e.serving import ALL, CHAT, COUNT, GEMINI_COUNT, GENERATIONS, Serving
 from tests.servers import fresh_database, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 each = pytest.mark.parametrize("protocol", ALL, ids=[p.name for p in ALL])
 generations = pytest.mark.parametrize("protocol", GENERATIONS, ids=[p.name for p in GENERATIONS])
 

@@ -11,7 +11,7 @@ from tests.e2e.crash_phases import until
 from tests.e2e.crash_site import Site
 from tests.e2e.crash_vendor import INPUT_NUSD, OUTPUT_NUSD, Plan
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 CLOSED_S_MAX = 1.0
 CANCELS, CANCELS_FULL = 200, 1_000
 CONCURRENCY = 50

@@ -9,7 +9,7 @@ from tests.e2e import serving
 from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, MESSAGES, Serving
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 generations = pytest.mark.parametrize("protocol", GENERATIONS, ids=[p.name for p in GENERATIONS])
 RATE = 12
 AT_ONCE = 3

@@ -11,7 +11,7 @@ from tests.e2e.crash_client import Wire
 from tests.e2e.crash_site import Site
 from tests.e2e.crash_vendor import Plan
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 PARALLEL = 500
 PAID = 10
 TOKENS = 50

@@ -14,7 +14,7 @@ from tests.e2e.serving import CHAT, GENERATE, GENERATIONS, Serving, model_of
 from tests.emulator import Script
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 
 NAMES = ("main", "slow", "quiet", "silent", "gap", "late-error", "pinged", "huge", "first",
          "stall", "idle")  # fmt: skip

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account, ApiKey
+from bananarouter.pages import words
 from bananarouter.pages.keys import fields
 from bananarouter.templatetags.pages import latest_day
 from billing import windows
@@ -181,7 +182,7 @@ class Key(_Named):
         return {period: self.cleaned_data[LIMITS[period]] for period in windows.PERIODS}
 
 
-def _places(account: Account, key: ApiKey | None) -> list[tuple[str, str]]:
+def _places(account: Account, key: ApiKey | None) -> list[tuple[str, words.Words]]:
     """Return the jurisdictions that an account can reach, or the key has, with their names."""
     offered = set(
         Channel.objects.filter(is_enabled=True, is_demo=account.is_demo)
@@ -191,7 +192,7 @@ def _places(account: Account, key: ApiKey | None) -> list[tuple[str, str]]:
     if account.allowed_jurisdictions:
         offered &= set(account.allowed_jurisdictions)
     chosen = set(key.allowed_jurisdictions) if key else set()
-    return [(code, code) for code in sorted(offered | chosen)]
+    return [(code, words.jurisdiction(code)) for code in sorted(offered | chosen)]
 
 
 class Rotate(forms.Form):

@@ -10,7 +10,7 @@ from accounts import roles
 from accounts.models import ApiKey
 from accounts.timeids import DAY
 from bananarouter.pages.shell import Shell
-from billing import queries
+from billing import queries, spending
 from billing.queries import KeyLimit
 from logs.models import RequestLog
 
@@ -107,21 +107,28 @@ def state(key: ApiKey, *, now: dt.datetime) -> str:
 def spent(account_id: int, *, key_ids: Sequence[int], today: dt.date) -> Mapping[int, Spent]:
     """Return what keys spent lately, to the nano-dollar; one query."""
     month, since = today.replace(day=1), today - 29 * DAY
-    first = min(since, month)
-    days = [first + n * DAY for n in range((today - first).days + 1)]
-    found = queries.spent_by_day(account_id, days=days, key_ids=key_ids)
+    found = spending.spent(
+        account_id,
+        since=min(since, month),
+        until=today + DAY,
+        parts=[spending.Part.KEY],
+        key_ids=key_ids,
+    )
+    sums: dict[int, list[spending.Sum]] = {}
+    for each in found.sums:
+        sums.setdefault(each.key_id, []).append(each)
 
-    def total(costs: Mapping[dt.date, int], first: dt.date) -> int:
-        return sum(cost for day, cost in costs.items() if day >= first)
+    def total(of_key: Sequence[spending.Sum], first: dt.date) -> int:
+        return sum(one.cost_nusd for one in of_key if one.at.date() >= first)
 
     return {
         key_id: Spent(
-            today_nusd=total(costs, today),
-            days7_nusd=total(costs, today - 6 * DAY),
-            days30_nusd=total(costs, since),
-            month_nusd=total(costs, month),
+            today_nusd=total(of_key, today),
+            days7_nusd=total(of_key, today - 6 * DAY),
+            days30_nusd=total(of_key, since),
+            month_nusd=total(of_key, month),
         )
-        for key_id, costs in found.items()
+        for key_id, of_key in sums.items()
     }
 
 
