@@ -30,7 +30,7 @@ def at(year, month, day=1, hour=0, minute=0, second=0) -> dt.datetime:
 
 
 def post(account, amount, *, now, kind="top_up", ref=None):
-    other = Kind.FEES if amount < 0 else Kind.CLEARING_STRIPE  # no leases: no revenue
+    other = Kind.FEES if amount < 0 else Kind.CLEARING_STRIPE
     ledger.open_wallet(account.pk)
     legs = (
         Leg(account=ledger.account_of(Kind.WALLET, owner_id=account.pk), amount_nusd=amount),
@@ -49,12 +49,12 @@ def account(tills):
 def test_a_statement_is_the_ledgers_difference_of_its_month(account):
     post(account, 10 * USD, now=at(2026, 10, 31, 23, 59, 59))
     post(account, 5 * USD, now=at(2026, 11))
-    post(account, -2 * USD, kind="lease", now=at(2026, 11, 12))
-    post(account, -1 * USD, kind="lease", now=at(2026, 11, 30, 23, 59, 59))
+    post(account, -2 * USD, kind="refund", now=at(2026, 11, 12))
+    post(account, -1 * USD, kind="refund", now=at(2026, 11, 30, 23, 59, 59))
     post(account, 7 * USD, now=at(2026, 12))
     row = statements.issue(account, NOVEMBER, now=at(2026, 12, 1, 6))
     assert (row.opening_nusd, row.closing_nusd) == (10 * USD, 12 * USD)
-    assert statements.of(row).by_kind == {"top_up": 5 * USD, "lease": -3 * USD}
+    assert statements.of(row).by_kind == {"top_up": 5 * USD, "refund": -3 * USD}
     shown = statements.lines(account.pk, NOVEMBER)
     assert [line.amount_nusd for line in shown] == [-1 * USD, -2 * USD, 5 * USD]
     assert row.opening_nusd + sum(line.amount_nusd for line in shown) == row.closing_nusd
