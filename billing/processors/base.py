@@ -238,3 +238,22 @@ class Processor(Protocol):
 
         Raises: Refused when there is none yet, Unavailable.
         """
+
+
+class CardKeeper(Protocol):
+    """A processor that keeps cards, to be charged while their owners are away ("off_session")."""
+
+    def save_card(self, account_public_id: str, customer_ref: str, return_url: str) -> Started:
+        """Send a payer to give a card. Raises: Refused, Unavailable."""
+
+    def card_saved(self, session_ref: str) -> Notice:
+        """Return METHOD_SAVED with what can be shown of the card, or PENDING.
+
+        Raises: Refused, Unavailable.
+        """
+
+    def forget_card(self, method_ref: str) -> None:
+        """See to it that a card cannot be charged any more; again is no error.
+
+        Raises: Refused, Unavailable.
+        """

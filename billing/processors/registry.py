@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 
 from billing.processors import alipay, stripe, wechatpay
-from billing.processors.base import NotConfigured, Processor
+from billing.processors.base import CardKeeper, NotConfigured, Processor
 
 _MAKERS: Mapping[str, Callable[[], Processor]] = {
     "stripe": lambda: stripe.Stripe(settings.PAYMENTS.stripe),
@@ -20,6 +20,13 @@ def get(name: str) -> Processor:
     if name not in _MAKERS or not getattr(settings.PAYMENTS, name).is_set:
         raise NotConfigured(name)
     return _MAKERS[name]()
+
+
+def card_keeper() -> CardKeeper:
+    """Return the processor that keeps cards. Raises: NotConfigured."""
+    if not settings.PAYMENTS.stripe.is_set:
+        raise NotConfigured("stripe")
+    return stripe.Stripe(settings.PAYMENTS.stripe)
 
 
 def offered() -> tuple[str, ...]:

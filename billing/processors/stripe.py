@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import functools
 import itertools
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ _REASONS: Final = frozenset({"duplicate", "fraudulent", "requested_by_customer"}
 _3DS: Final = {"card": {"request_three_d_secure": "any"}}
 
 stripe.enable_telemetry = False
+# Its lines repeat Stripe's messages, which may speak of the payer.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 @functools.lru_cache(maxsize=4)
@@ -55,6 +58,8 @@ def _asking() -> Iterator[None]:
         raise base.Refused(stripe_notices.reason(error.code, "invalid_request")) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         raise base.Refused("not_authorized") from error
+    except stripe.IdempotencyError as error:  # another try with other facts may have succeeded
+        raise base.Unavailable("key_reused") from error
     except stripe.StripeError as error:
         raise base.Unavailable(stripe_notices.reason(error.code, "no_answer")) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -123,10 +128,9 @@ class Stripe:
         return Started(session_ref=intent, notice=notice)
 
     def save_card(self, account_public_id: str, customer_ref: str, return_url: str) -> Started:
-        """Send a payer to save a card for automatic top-up; nothing is charged.
+        """Nothing is charged.
 
         A `{CHECKOUT_SESSION_ID}` in the address becomes the session's name, for `card_saved`.
-        Raises: base.Refused, base.Unavailable.
         """
         metadata = {"account": account_public_id}
         with _asking():
@@ -145,10 +149,6 @@ class Stripe:
             return Started(session_ref=session.id, pay_url=session.url)
 
     def card_saved(self, session_ref: str) -> Notice:
-        """Return METHOD_SAVED with the card's brand and last digits, or PENDING.
-
-        Raises: base.Refused, base.Unavailable.
-        """
         with _asking():
             session = self._api.checkout.sessions.retrieve(
                 session_ref, {"expand": ["setup_intent.payment_method"]}
@@ -160,12 +160,17 @@ class Stripe:
             return _named(stripe_notices.of_setup(frame, intent))
 
     def forget_card(self, method_ref: str) -> None:
-        """Have Stripe forget a saved card; it cannot be charged again.
+        try:
+            with _asking():
+                self._api.payment_methods.detach(method_ref)
+        except base.Refused as refusal:  # unknown there, or forgotten already?
+            if refusal.code != "resource_missing" and self._is_kept(method_ref):
+                raise
 
-        Raises: base.Refused, base.Unavailable.
-        """
+    def _is_kept(self, method_ref: str) -> bool:
         with _asking():
-            self._api.payment_methods.detach(method_ref)
+            found = self._api.payment_methods.retrieve(method_ref).to_dict()
+            return bool(stripe_notices.ref(found, "customer"))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Notice:
         if len(body) > base.WEBHOOK_BYTES_MAX:

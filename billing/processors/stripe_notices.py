@@ -347,7 +347,12 @@ def _dispute_returned(frame: Frame, dispute: Json) -> Notice:
 
 
 def _dispute_closed(frame: Frame, dispute: Json) -> Notice:
-    kinds = {"won": Kind.DISPUTE_WON, "lost": Kind.DISPUTE_LOST}
+    """An inquiry that ends is won; "prevented" and what else there may be, staff look at."""
+    kinds = {
+        "won": Kind.DISPUTE_WON,
+        "warning_closed": Kind.DISPUTE_WON,
+        "lost": Kind.DISPUTE_LOST,
+    }
     return _dispute(kinds.get(text(dispute, "status"), Kind.OTHER), frame, dispute)
 
 
