@@ -216,7 +216,10 @@ class Counter:
         """The payer paid; an asynchronous payment waits for `settle`."""
         if self._desk.book.knobs.asynchronous:
             payment.state = "pending"
-            return
+        else:
+            self._arrive(payment)
+
+    def _arrive(self, payment: Payment) -> None:
         payment.state, payment.paid_at = "paid", time.time()
         payment.ref = f"4200{secrets.randbelow(10**24):024d}"
         self._notify("TRANSACTION.SUCCESS", payment.notify_url, self._trade(payment))
@@ -233,12 +236,10 @@ class Counter:
         if waiting := _waiting(payment):
             self._end_refund(payment, waiting[0], "succeeded")
         elif payment.state in {"open", "pending"}:
-            payment.state, payment.paid_at = "paid", time.time()
-            payment.ref = f"4200{secrets.randbelow(10**24):024d}"
-            self._notify("TRANSACTION.SUCCESS", payment.notify_url, self._trade(payment))
+            self._arrive(payment)
 
     def dispute(self, payment: Payment, action: str) -> None:
-        raise LookupError(action)
+        raise LookupError(f"{action} of {payment.number}")
 
     def refund(self, payment: Payment, amount_minor: int) -> None:
         """Staff at WeChat Pay's desk: the refund's number is not one of ours."""

@@ -98,7 +98,8 @@ class Us:
             order_ref=text(found, "out_trade_no"),
             payment_ref=text(found, "transaction_id"),
             amount_minor=fen(amount, "total"),
-            currency=CURRENCY,  # domestic refunds; a callback does not say it
+            # A callback does not say it: refunds are domestic.
+            currency=text(amount, "currency", _MONEY) if "currency" in amount else CURRENCY,
             merchant=f"{mchid}/{self.appid}",
             is_live=self.is_live,
             occurred_at=moment(found.get("success_time")),
