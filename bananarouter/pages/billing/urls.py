@@ -2,8 +2,21 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.billing import history, orders, receipts, refunding, statement, topup
+from bananarouter.pages.billing import (
+    automatic,
+    cards,
+    history,
+    months,
+    orders,
+    promotion,
+    receipts,
+    refunding,
+    statement,
+    topup,
+)
 
+_RECEIPT = "billing/receipts/<slug:receipt_number>"
+_MONTH = "billing/statements/<slug:month>"
 _ORDER = "billing/orders/<slug:order_number>"
 
 urlpatterns: list[URLPattern] = [

@@ -149,6 +149,12 @@ POSTINGS: Final[Mapping[str, Words]] = {
 }
 POSTING_UNKNOWN: Final[Words] = _("Other")
 
+# Why automatic top-up turned itself off.
+OFF_REASONS: Final[Mapping[str, Words]] = {
+    "failures": _("It turned itself off after three payments failed in a row."),
+    "no_method": _("It turned itself off because the card was removed."),
+    "amount": _("It turned itself off because the amount is no longer allowed."),
+}
 PAPERS: Final[Mapping[str, Words]] = {
     Receipt.Kind.RECEIPT: _("Receipt"),
     Receipt.Kind.CREDIT_NOTE: _("Credit note"),
