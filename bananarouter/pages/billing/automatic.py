@@ -7,8 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages.billing import amounts, words
@@ -38,15 +37,15 @@ class _Amount(forms.CharField):
 class AutomaticForm(forms.Form):
     """When to top up, how much, and how much in a month."""
 
-    is_on = forms.BooleanField(label=gettext_lazy("Top up by itself"), required=False)
-    threshold = _Amount(label=gettext_lazy("When the balance falls below ($)"))
-    amount = _Amount(label=gettext_lazy("Add ($)"), help_text=gettext_lazy("Tax comes on top."))
+    is_on = forms.BooleanField(label=_("Top up by itself"), required=False)
+    threshold = _Amount(label=_("When the balance falls below ($)"))
+    amount = _Amount(label=_("Add ($)"), help_text=_("Tax comes on top."))
     monthly_cap = _Amount(
-        label=gettext_lazy("At most in a month ($)"),
-        help_text=gettext_lazy("Tax included; months begin at midnight UTC."),
+        label=_("At most in a month ($)"),
+        help_text=_("Tax included; months begin at midnight UTC."),
     )
     method = forms.TypedChoiceField(
-        label=gettext_lazy("Saved card"), coerce=int, empty_value=None, required=False
+        label=_("Saved card"), coerce=int, empty_value=None, required=False
     )
 
     def __init__(self, data: Any = None, *, cards: list[PaymentMethod], **kwargs: Any) -> None:
@@ -59,9 +58,9 @@ class ReminderForm(forms.Form):
     """Below which balance a mail is sent."""
 
     threshold = _Amount(
-        label=gettext_lazy("Remind below ($)"),
+        label=_("Remind below ($)"),
         required=False,
-        help_text=gettext_lazy("Empty: no reminder. It comes once, until the balance is well above."),
+        help_text=_("Empty: no reminder. It comes once, until the balance is well above."),
     )
 
 
@@ -127,7 +126,9 @@ class Automatic(Page):
         if "form" not in kwargs:
             kwargs["form"] = AutomaticForm(initial=_initial(row), cards=cards)
         if "reminder_form" not in kwargs:
-            initial = {"threshold": amounts.plain(reminder.threshold_nusd // CENT) if reminder else ""}
+            initial = {
+                "threshold": amounts.plain(reminder.threshold_nusd // CENT) if reminder else ""
+            }
             kwargs["reminder_form"] = ReminderForm(initial=initial, auto_id="id_reminder_%s")
         spent = autotopup.spent_minor(self.account.pk, now=timezone.now())
         return super().get_context_data(
@@ -152,7 +153,7 @@ def _initial(row: AutoTopUp | None) -> dict[str, Any]:
     }
 
 
-def _choice_words(field: str, code: str) -> str:
+def _choice_words(field: str, code: str) -> words.Words:
     """Say what is wrong with a choice."""
     if code == "no_method":
         return _("Save a card first: without one nothing can be topped up.")

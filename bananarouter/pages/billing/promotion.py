@@ -7,8 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages.shell import Page, of
@@ -20,7 +19,7 @@ class CodeForm(forms.Form):
     """A code as it was given; capitals do not matter."""
 
     code = forms.CharField(
-        label=gettext_lazy("Promotion code"),
+        label=_("Promotion code"),
         max_length=promotions.CODE_LENGTH_MAX,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

@@ -9,8 +9,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages.billing import amounts, words
@@ -28,7 +27,7 @@ class RefundForm(forms.Form):
     """How much of an order goes back, in its currency and with its tax."""
 
     amount = forms.CharField(
-        label=gettext_lazy("Amount to refund"),
+        label=_("Amount to refund"),
         max_length=20,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )

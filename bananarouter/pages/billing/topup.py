@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages.billing import amounts, ways, words
@@ -32,14 +32,12 @@ class TopUpForm(forms.Form):
     way = forms.CharField()
     preset = forms.IntegerField(required=False)
     other = forms.CharField(
-        label=gettext_lazy("Another amount"),
+        label=_("Another amount"),
         required=False,
         max_length=20,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    saves_method = forms.BooleanField(
-        label=gettext_lazy("Save the card for automatic top-up"), required=False
-    )
+    saves_method = forms.BooleanField(label=_("Save the card for automatic top-up"), required=False)
     quote = forms.CharField(required=False, widget=forms.HiddenInput)
     key = forms.SlugField(required=False, max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
@@ -193,7 +191,7 @@ class TopUp(_Payer, Page):
             found["preset"] = PRESET_DEFAULT
         return found
 
-    def _held(self, form: TopUpForm) -> tuple[quotes.Quote | None, str]:
+    def _held(self, form: TopUpForm) -> tuple[quotes.Quote | None, words.Words]:
         """Return the quote of the form where it is still held and is for this very choice."""
         asked, sealed = form.cleaned_data, form.cleaned_data["quote"]
         try:
@@ -244,7 +242,7 @@ class TopUp(_Payer, Page):
         form: TopUpForm,
         offer: Offer | None,
         *,
-        notice: str = "",
+        notice: words.Words = "",
         error: words.Words = "",
         is_new: bool = False,
     ) -> HttpResponse:
