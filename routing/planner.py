@@ -154,7 +154,7 @@ def _too_dear(model: Model) -> RelayError:
     return RelayError(
         code=Code.TRIAL_MODEL,
         message=f"Trial money buys models of up to {most} for a million tokens, not {model.slug}. "
-        f"Add money at {settings.PUBLIC_URL}/overview, or call a model that GET /v1/models lists.",
+        f"Add money at {settings.PUBLIC_URL}/billing, or call a model that GET /v1/models lists.",
         param="model",
     )
 

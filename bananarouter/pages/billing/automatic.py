@@ -51,7 +51,7 @@ class AutomaticForm(forms.Form):
     def __init__(self, data: Any = None, *, cards: list[PaymentMethod], **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         named = [(card.pk, f"{card.brand.capitalize()} … {card.last4}") for card in cards]
-        self.fields["method"].choices = named or [("", "–")]  # type: ignore[attr-defined]
+        self.fields["method"].choices = named or [("", "-")]  # type: ignore[attr-defined]
 
 
 class ReminderForm(forms.Form):

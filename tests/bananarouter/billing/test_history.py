@@ -17,7 +17,6 @@ from billing.models import LedgerAccount, LedgerEntry, Order, Wallet
 from billing.payments import paying
 from billing.processors.base import Notice, NoticeKind
 from tests import factories
-from tests.bananarouter.usage.conftest import desk  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 MANY = 20_000
