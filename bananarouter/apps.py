@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
-from bananarouter import checks
+from bananarouter import celery, checks
 
 
 class RootConfig(AppConfig):
@@ -13,6 +13,8 @@ class RootConfig(AppConfig):
 
     def ready(self) -> None:
         checks.install()
+        # For every thread: who sends a task finds this app, not one without a broker.
+        celery.app.set_default()
 
 
 class StaffConfig(AdminConfig):

@@ -41,7 +41,8 @@ class Hook(View):
 
 def _body(request: HttpRequest) -> bytes:
     """Return the raw bytes, never more than we read. Raises: base.WebhookRefused."""
-    if int(request.headers.get("Content-Length") or 0) > base.WEBHOOK_BYTES_MAX:
+    length = request.headers.get("Content-Length") or "0"
+    if not length.isdecimal() or int(length) > base.WEBHOOK_BYTES_MAX:
         raise base.WebhookRefused("too_large")
     return request.body
 

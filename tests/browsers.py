@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -15,7 +15,8 @@ FLAGS = [
 ]  # fmt: skip
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - whether a missing browser is a failure
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000  # a busy machine draws late, and right all the same
+expect.set_options(timeout=TIMEOUT_MS)
 # Playwright waits in an event loop, so the browser starts last and ends first.
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and not IN_CI, reason="no Chromium here: apt-get install chromium"

@@ -125,7 +125,7 @@ def run_gateway(tmp_path):
 
     def run(*arguments: str, waits: bool = True, **environment: str) -> gateways.Gateway:
         folder = tmp_path / f"gateway{len(started)}"
-        gateway = gateways.Gateway(folder, *arguments, **environment)
+        gateway = gateways.Gateway(folder, *arguments, is_new=True, **environment)
         started.append(gateway)
         return gateway.start(waits=waits)
 
@@ -137,6 +137,7 @@ def run_gateway(tmp_path):
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
     """The embedded default as it comes, shared by the tests that only call it."""
-    gateway = gateways.Gateway(tmp_path_factory.mktemp("running"), has_tasks=True).start()
+    folder = tmp_path_factory.mktemp("running")
+    gateway = gateways.Gateway(folder, has_tasks=True, is_new=True).start()
     yield gateway
     assert gateway.stop() == 0

@@ -1,13 +1,17 @@
 """Real gateways for tests: `manage.py run` as a process, its workers, its commands."""
 
+import atexit
+import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
-from bananarouter import supervisor
+from bananarouter import secret_files, supervisor
 from tests.servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,9 +24,15 @@ class Gateway:
     """One `manage.py run` on a folder of its own; everything in it may be killed."""
 
     def __init__(
-        self, folder: Path, *arguments: str, has_tasks: bool = False, **environment: str
+        self,
+        folder: Path,
+        *arguments: str,
+        has_tasks: bool = False,
+        is_new: bool = False,
+        **environment: str,
     ) -> None:
         self.folder = folder
+        self.is_new = is_new  # makes its own tables and secrets, as at a first start
         # Most tests need no background tasks and no payments: two processes less.
         self.arguments = arguments if has_tasks else (*arguments, "--no-tasks")
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}  # noqa: TID251
@@ -36,6 +46,8 @@ class Gateway:
         """Start it; with `waits` return when it said that it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lines.clear()
+        if not self.is_new and "DATABASE_URL" not in self.environment:
+            _prepare(self.folder / "data")
         command = ["manage.py", "run", "--data-dir", self.folder / "data", *self.arguments]
         if "--port" not in self.arguments:
             command += ["--port", "0"]
@@ -125,6 +137,26 @@ class Gateway:
         )  # fmt: skip
         assert not check or result.returncode == 0, result.stderr
         return result
+
+
+def _prepare(data: Path) -> None:
+    """Put tables and secrets into a folder that has none: a first start takes seconds."""
+    database = data / "bananarouter.sqlite3"
+    if not database.exists():
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secret_files.make(data / "secrets", given=set(), has_database=False)
+        shutil.copyfile(_empty_database(), database)
+
+
+@functools.cache
+def _empty_database() -> Path:
+    """Return a database with all tables and no row, made once for this process."""
+    folder = Path(tempfile.mkdtemp(prefix="bananarouter-tables-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    secret_files.make(folder / "data" / "secrets", given=set(), has_database=False)
+    made = Gateway(folder, is_new=True)
+    made.manage("migrate", "-v0")
+    return folder / "data" / "bananarouter.sqlite3"
 
 
 def command_line(pid: int) -> str:

@@ -55,7 +55,8 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         elif payment.state == "open" and wanted == "fail":
             counter.fail(payment)
         back = payment.cancel_url if wanted == "cancel" else payment.return_url
-        raise web.HTTPSeeOther(back or f"/pay/{payment.token}")
+        # WeChat Pay's H5 is told on the way where to go back to.
+        raise web.HTTPSeeOther(back or request.query.get("redirect_url") or request.path)
 
     def _found(request: web.Request) -> Payment:
         payment = desk.book.by_token(request.match_info["token"])

@@ -98,6 +98,7 @@ def _private(pem: str) -> rsa.RSAPrivateKey:
 
 @functools.lru_cache(maxsize=32)
 def _public(pem: str) -> rsa.RSAPublicKey:
+    key: object
     try:
         if "CERTIFICATE" in pem:
             key = x509.load_pem_x509_certificate(pem.encode()).public_key()

@@ -92,7 +92,7 @@ class TestData:
         assert ours == [f"127.0.0.1:{running.port}"]
 
     def test_another_gateway_on_the_same_data_is_refused(self, running):
-        second = gateways.Gateway(running.folder).start(waits=False)
+        second = gateways.Gateway(running.folder, is_new=True).start(waits=False)
         assert second.process.wait(30) == 1
         assert "Another gateway runs on" in second.log_text()
         assert call(running, "/readyz")[0] == 200
@@ -125,7 +125,7 @@ def test_refuses_a_database_whose_secrets_are_gone(tmp_path, lost):
     with sqlite3.connect(data / "bananarouter.sqlite3") as connection:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
-    gateway = gateways.Gateway(tmp_path).start(waits=False)
+    gateway = gateways.Gateway(tmp_path, is_new=True).start(waits=False)
     assert gateway.process.wait(30) == 1
     assert lost in gateway.log_text()
     assert "Restore the folder" in gateway.log_text()
@@ -136,7 +136,7 @@ def test_refuses_a_database_whose_secrets_are_gone(tmp_path, lost):
 def test_says_that_the_port_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
-        gateway = gateways.Gateway(tmp_path, "--port", str(port)).start(waits=False)
+        gateway = gateways.Gateway(tmp_path, "--port", str(port), is_new=True).start(waits=False)
         assert gateway.process.wait(60) == 1
     assert f"127.0.0.1:{port} is taken" in gateway.log_text()
     assert "Traceback" not in gateway.log_text()
@@ -144,7 +144,7 @@ def test_says_that_the_port_is_taken(tmp_path):
 
 
 def test_sqlite_refuses_several_workers(tmp_path):
-    gateway = gateways.Gateway(tmp_path, "--workers", "2").start(waits=False)
+    gateway = gateways.Gateway(tmp_path, "--workers", "2", is_new=True).start(waits=False)
     assert gateway.process.wait(60) == 1
     assert "SQLite serves one worker" in gateway.log_text()
 

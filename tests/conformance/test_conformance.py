@@ -18,7 +18,7 @@ from tests.conformance import (
     shortfalls,
 )
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.e2e.refusals import (
 )
 from tests.e2e.serving import ALL, CHAT, GENERATIONS
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 each = pytest.mark.parametrize("protocol", ALL, ids=[p.name for p in ALL])
 generations = pytest.mark.parametrize("protocol", GENERATIONS, ids=[p.name for p in GENERATIONS])
 
@@ -88,8 +88,11 @@ class TestSizes:
 
     @pytest.mark.parametrize(
         ("coding", "raw"),
-        [("gzip", b"no gzip"), ("gzip", gzip.compress(b"{}" * 99, mtime=0)[:-9]), ("zstd", b"no zstd"),
-         ("gzip", gzip.compress(b"{}", mtime=0) + b"tail"), ("zstd", zstandard.compress(b"{}" * 99)[:-3])],
+        [
+            ("gzip", b"no gzip"), ("gzip", gzip.compress(b"{}" * 99, mtime=0)[:-9]),
+            ("gzip", gzip.compress(b"{}", mtime=0) + b"tail"),
+            ("zstd", b"no zstd"), ("zstd", zstandard.compress(b"{}" * 99)[:-3]),
+        ],
     )  # fmt: skip
     def test_a_broken_encoding_is_refused(self, place, coding, raw):
         path, _ = known(CHAT)

@@ -9,7 +9,7 @@ import pytest
 from tests import servers
 from tests.gateways import Gateway
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 
 MODELS = 3_000
 WORKERS = 2

@@ -129,6 +129,11 @@ class Story:
         return self.order.state in refund_rules.REFUNDABLE
 
     @property
+    def has_fapiao(self) -> bool:
+        """Whether a Chinese tax invoice can be asked for, or was."""
+        return self.order.currency == "CNY" and self.is_credited
+
+    @property
     def papers(self) -> Sequence[tuple[words.Words, str]]:
         """Names and numbers of its receipt and credit notes."""
         return [(words.PAPERS[row.kind], row.number) for row in self.receipts]

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from bananarouter.pages.billing import (
     automatic,
     cards,
+    fapiaos,
     history,
     months,
     orders,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORDER}/check", orders.Check.as_view(), name="billing_order_check"),
     path(f"{_ORDER}/cancel", orders.Cancel.as_view(), name="billing_order_cancel"),
     path(f"{_ORDER}/refund", refunding.Refund.as_view(), name="billing_order_refund"),
+    path(f"{_ORDER}/fapiao", fapiaos.Fapiao.as_view(), name="billing_order_fapiao"),
     path("billing/refund", refunding.RefundAll.as_view(), name="billing_refund"),
     path("billing/receipts", receipts.Receipts.as_view(), name="billing_receipts"),
     path("billing/receipts.csv", receipts.ReceiptsCsv.as_view(), name="billing_receipts_csv"),

@@ -418,6 +418,19 @@ def test_yuan_become_fen_by_integers(yuan, fen, rounded):
             assert wechatpay_bill.fen(yuan, is_rounded=is_rounded) == wanted
 
 
+def test_a_public_key_is_asked_for_only_where_one_is_set(maker):
+    keys = deliveries.config(maker.keys)
+    certificate = maker.keys.wechatpay_platform_serial
+    left = {certificate: keys.public_keys[certificate]}
+    for public_keys, wanted in (
+        (keys.public_keys, maker.keys.wechatpay_public_key_id),
+        (left, None),
+    ):
+        wire = WeChatPay(dataclasses.replace(keys, public_keys=public_keys))._wire
+        headers = wire._headers("GET", f"{keys.url}/v3/x", b"")
+        assert headers.get("Wechatpay-Serial") == wanted
+
+
 def test_our_own_signature_is_checked_with_our_own_key(maker):
     """What the sandbox and the oracle check, once here: the signer is the merchant's key."""
     text = signing.sign(maker.keys.merchant_key, b"x")
