@@ -6,12 +6,12 @@ Nothing here moves money. Ledger, leases, charges and prices are read-only.
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 
-from billing import wallets
+from billing import admin_books, admin_payments, wallets
+from billing.admin_tables import ReadOnly, link, money
 from billing.models import (
     Attempt,
     Budget,
@@ -31,44 +31,14 @@ from billing.models import (
 )
 from billing.money import display_usd
 
+# Django finds the staff site's pages in this module alone.
+__all__ = ["admin_books", "admin_payments"]
+
 if TYPE_CHECKING:  # generic for the type checker only
-    AdminBase = admin.ModelAdmin[Any]
     EntriesBase = admin.TabularInline[LedgerEntry, LedgerTransaction]
     RatesBase = admin.TabularInline[Rate, RateCard]
 else:
-    AdminBase = admin.ModelAdmin
     EntriesBase = RatesBase = admin.TabularInline
-
-
-def _money(field: str, name: str) -> Any:
-    """Make a list column that shows an amount for people and sorts by the number."""
-
-    @admin.display(description=name, ordering=field, empty_value="-")
-    def column(_: Any, row: Model) -> str | None:
-        value = getattr(row, field)
-        return None if value is None else display_usd(value)
-
-    return column
-
-
-def _link(view: str, text: str, **filters: object) -> str:
-    query = "&".join(f"{key}={value}" for key, value in filters.items())
-    return format_html('<a href="{}?{}">{}</a>', reverse(f"admin:{view}"), query, text)
-
-
-class ReadOnly(AdminBase):
-    """A table that nobody edits by hand."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
 
 
 class EntryInline(EntriesBase):
@@ -78,7 +48,7 @@ class EntryInline(EntriesBase):
     extra = 0
     can_delete = False
     fields = readonly_fields = ("seq", "account", "amount")
-    amount = _money("amount_nusd", "amount")
+    amount = money("amount_nusd", "amount")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -100,9 +70,9 @@ class LedgerTransactionAdmin(ReadOnly):
     @admin.display(description="follow")
     def source(self, row: LedgerTransaction) -> str:
         if row.kind == "lease":
-            return _link("billing_lease_changelist", f"lease {row.ref}", id__exact=row.ref)
+            return link("billing_lease_changelist", f"lease {row.ref}", id__exact=row.ref)
         if row.kind == "correction":
-            return _link("billing_charge_changelist", "charge", q=row.ref)
+            return link("billing_charge_changelist", "charge", q=row.ref)
         return "-"
 
 
@@ -114,7 +84,7 @@ class LedgerEntryAdmin(ReadOnly):
     list_filter = ("account__kind", "account__currency")
     search_fields = ("=transaction__ref", "=account__owner__id", "account__owner__name")
     list_select_related = ("transaction", "account")
-    amount = _money("amount_nusd", "amount")
+    amount = money("amount_nusd", "amount")
 
 
 @admin.register(LedgerAccount)
@@ -128,7 +98,7 @@ class LedgerAccountAdmin(ReadOnly):
 
     @admin.display(description="entries")
     def entries_link(self, row: LedgerAccount) -> str:
-        return _link("billing_ledgerentry_changelist", "entries", account__exact=row.pk)
+        return link("billing_ledgerentry_changelist", "entries", account__exact=row.pk)
 
 
 @admin.register(Wallet)
@@ -141,10 +111,10 @@ class WalletAdmin(ReadOnly):
     search_fields = ("account__name", "=account__id", "account__members__email")
     list_select_related = ("account",)
     actions = ("freeze", "thaw")
-    credit = _money("credit_nusd", "credited")
-    debit = _money("debit_nusd", "debited")
-    leased = _money("leased_nusd", "leased")
-    reserved = _money("reserved_nusd", "reserved")
+    credit = money("credit_nusd", "credited")
+    debit = money("debit_nusd", "debited")
+    leased = money("leased_nusd", "leased")
+    reserved = money("reserved_nusd", "reserved")
 
     @admin.display(description="available")
     def available(self, row: Wallet) -> str:
@@ -152,7 +122,7 @@ class WalletAdmin(ReadOnly):
 
     @admin.display(description="leases")
     def leases_link(self, row: Wallet) -> str:
-        return _link("billing_lease_changelist", "leases", wallet__exact=row.pk)
+        return link("billing_lease_changelist", "leases", wallet__exact=row.pk)
 
     @admin.action(description="Freeze: admit nothing more", permissions=["freeze"])
     def freeze(self, request: HttpRequest, rows: QuerySet[Wallet]) -> None:
@@ -179,14 +149,14 @@ class LeaseAdmin(ReadOnly):
     list_filter = ("state", "created_at")
     search_fields = ("=id", "=wallet__account__id", "=worker")
     list_select_related = ("wallet",)
-    amount = _money("amount_nusd", "amount")
-    spent = _money("spent_nusd", "spent")
+    amount = money("amount_nusd", "amount")
+    spent = money("spent_nusd", "spent")
 
     @admin.display(description="follow")
     def follow(self, row: Lease) -> str:
         links = (
-            (_link("billing_charge_changelist", "charges", lease_id__exact=row.pk),),
-            (_link("billing_ledgertransaction_changelist", "posting", kind="lease", ref=row.pk),),
+            (link("billing_charge_changelist", "charges", lease_id__exact=row.pk),),
+            (link("billing_ledgertransaction_changelist", "posting", kind="lease", ref=row.pk),),
         )
         return format_html_join(" ", "{}", links)
 
@@ -200,15 +170,15 @@ class ChargeAdmin(ReadOnly):
     list_filter = ("state", "reason", "corrected")
     search_fields = ("=request_id", "=lease_id", "=wallet_id", "=api_key_id")
     ordering = ("-request_id",)
-    hold = _money("hold_nusd", "hold")
-    cost = _money("cost_nusd", "cost")
-    vendor_cost = _money("vendor_cost_nusd", "vendor cost")
+    hold = money("hold_nusd", "hold")
+    cost = money("cost_nusd", "cost")
+    vendor_cost = money("vendor_cost_nusd", "vendor cost")
 
     @admin.display(description="follow")
     def follow(self, row: Charge) -> str:
         links = (
-            (_link("billing_lease_changelist", "lease", id__exact=row.lease_id),),
-            (_link("billing_attempt_changelist", "attempts", q=row.request_id),),
+            (link("billing_lease_changelist", "lease", id__exact=row.lease_id),),
+            (link("billing_attempt_changelist", "attempts", q=row.request_id),),
         )
         return format_html_join(" ", "{}", links)
 
@@ -220,7 +190,7 @@ class AttemptAdmin(ReadOnly):
     list_display = ("request_id", "n", "endpoint", "outcome", "vendor_cost")
     list_filter = ("outcome",)
     search_fields = ("=request_id", "endpoint")
-    vendor_cost = _money("vendor_cost_nusd", "vendor cost")
+    vendor_cost = money("vendor_cost_nusd", "vendor cost")
 
 
 @admin.register(Budget)
@@ -231,9 +201,9 @@ class BudgetAdmin(ReadOnly):
     list_filter = ("period",)
     search_fields = ("api_key__name", "=api_key__id", "api_key__account__name")
     list_select_related = ("api_key",)
-    limit = _money("limit_nusd", "limit")
-    spent = _money("spent_nusd", "spent")
-    leased = _money("leased_nusd", "leased")
+    limit = money("limit_nusd", "limit")
+    spent = money("spent_nusd", "spent")
+    leased = money("leased_nusd", "leased")
 
 
 @admin.register(LeaseBudget)
@@ -253,7 +223,7 @@ class GoodwillDayAdmin(ReadOnly):
     list_filter = ("day",)
     search_fields = ("=wallet__account__id",)
     list_select_related = ("wallet",)
-    given = _money("given_nusd", "given")
+    given = money("given_nusd", "given")
 
 
 @admin.register(Worker)
@@ -304,7 +274,7 @@ class RateAdmin(ReadOnly):
 class TrialAdmin(ReadOnly):
     """Money given to new people; digests of who they are stay unseen."""
 
-    amount, returned = _money("amount_nusd", "amount"), _money("returned_nusd", "returned")
+    amount, returned = money("amount_nusd", "amount"), money("returned_nusd", "returned")
     list_display = ["account", "amount", "granted_at", "expires_at", "ended_at", "returned"]
     list_filter = [("ended_at", admin.EmptyFieldListFilter), "granted_at", "expires_at"]
     list_select_related = ["account"]
@@ -317,7 +287,7 @@ class TrialAdmin(ReadOnly):
 class SpendHourAdmin(ReadOnly):
     """What accounts paid, hour by hour."""
 
-    cost = _money("cost_nusd", "cost")
+    cost = money("cost_nusd", "cost")
     list_display = ["hour", "wallet_id", "api_key_id", "endpoint", "requests", "cost"]
     search_fields = ["=wallet_id", "=api_key_id", "endpoint"]
     ordering = ["-hour"]

@@ -41,6 +41,16 @@ def lift_trial(account_id: int) -> bool:
     return restrictions.set_trial(account_id, is_trial=False)
 
 
+def end(account_id: int) -> bool:
+    """End a hold because staff say so; False when there is none."""
+    with transaction.atomic():
+        held = Hold.objects.filter(pk=account_id, until__isnull=False)
+        if not held.update(until=None, reason=""):
+            return False
+        restrictions.set_trial(account_id, is_trial=False)
+    return True
+
+
 def end_due(*, now: dt.datetime) -> int:
     """End holds whose time has come, a bounded number in each call; return how many."""
     due = Hold.objects.filter(until__lte=now).order_by("until")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Order, WebhookEvent
-from billing.payments import disputes, inbox, methods, paying, refunds, suspense
+from billing.payments import disputes, fraud, inbox, methods, paying, refunds, suspense
 from billing.payments.states import ImpossibleStep, NotYet
 from billing.processors.base import Notice, NoticeKind
 
@@ -35,6 +35,8 @@ _HANDLERS = {
     NoticeKind.DISPUTE_LOST: disputes.on_lost,
     NoticeKind.FRAUD_WARNING: disputes.on_fraud_warning,
 }
+# Others name the payment only, which we know once the order is paid.
+_KNOW_THEIR_ORDER = frozenset({NoticeKind.PAID, NoticeKind.FAILED, NoticeKind.CLOSED})
 
 
 def apply(event_pk: int, *, now: dt.datetime | None = None) -> str:
@@ -63,25 +65,42 @@ def _outcome(event: WebhookEvent, *, now: dt.datetime) -> str:
     notice = Notice.from_json(event.notice)
     if notice.kind == NoticeKind.METHOD_SAVED:
         return methods.on_saved(notice, now=now)
-    handler = _HANDLERS.get(notice.kind)
-    if handler is None:
-        return Outcome.IGNORED
+    if notice.kind not in _HANDLERS:
+        return _hear_card(notice, now=now)
     if suspense.owns(notice):
         return suspense.on_refund(notice, now=now)
     order = _order(notice)
-    cause = suspense.mismatch(order, notice)
-    if cause is None and order is not None:
-        try:
-            with transaction.atomic():  # a step that cannot be must leave nothing half done
-                return handler(order, notice, now=now)
-        except ImpossibleStep:
-            cause = suspense.Cause.WRONG_STATE
-        except NotYet:
-            if now - event.received_at < WAIT_MAX:
-                raise
-            cause = suspense.Cause.WRONG_STATE
-    suspense.open_case(order, notice, cause=cause or suspense.Cause.UNKNOWN_ORDER, now=now)
+    try:
+        cause = _step(order, notice, now=now)
+    except ImpossibleStep:
+        cause = suspense.Cause.WRONG_STATE
+    except NotYet:
+        if now - event.received_at < WAIT_MAX:
+            raise
+        cause = suspense.Cause.WRONG_STATE if order else suspense.Cause.UNKNOWN_ORDER
+    if cause in Outcome.values:
+        return cause
+    suspense.open_case(order, notice, cause=cause, now=now)
     return Outcome.SUSPENDED
+
+
+def _step(order: Order | None, notice: Notice, *, now: dt.datetime) -> str:
+    """Return an outcome, or why the notice does not fit. Raises: ImpossibleStep, NotYet."""
+    if order is None and notice.kind not in _KNOW_THEIR_ORDER:
+        raise NotYet
+    cause = suspense.mismatch(order, notice)
+    if cause is not None or order is None:
+        return cause or suspense.Cause.UNKNOWN_ORDER
+    with transaction.atomic():  # a step that cannot be must leave nothing half done
+        return _HANDLERS[notice.kind](order, notice, now=now)
+
+
+def _hear_card(notice: Notice, *, now: dt.datetime) -> str:
+    """Hear of the card that paid, which some processors tell apart from the payment."""
+    order = _order(notice) if notice.card_fingerprint else None
+    if order is None or suspense.mismatch(order, notice) is not None:
+        return Outcome.IGNORED
+    return fraud.hear_card(order, notice.card_fingerprint, now=now)
 
 
 def _order(notice: Notice) -> Order | None:

@@ -14,11 +14,12 @@ from billing.models import Dispute, LedgerAccount, Order, WebhookEvent
 from billing.money import CENT
 from billing.payments import clearing, fraud, returning, states, timeline
 from billing.payments.returning import Posting
-from billing.processors.base import Notice
+from billing.processors.base import Notice, NoticeKind
 
 Outcome = WebhookEvent.Outcome
 State = Dispute.State
-DISPUTE, DISPUTE_BACK, DISPUTE_FEE = "dispute", "dispute_back", "dispute_fee"
+DISPUTE, DISPUTE_BACK = "dispute", "dispute_back"
+DISPUTE_FEE, FEE_BACK = "dispute_fee", "dispute_fee_back"
 INQUIRY, OPENED, TAKEN = "inquiry", "opened", "taken"
 RETURNED, WON, LOST = "returned", "won", "lost"
 GONE, BACK = frozenset({TAKEN, LOST}), frozenset({RETURNED, WON})
@@ -88,9 +89,8 @@ def _hear(order: Order, notice: Notice, word: str, *, now: dt.datetime) -> str:
         raise states.ImpossibleStep("a dispute without a name")
     dispute = _dispute(order, notice, now=now)
     before = frozenset(dispute.said)
-    is_fee_new = _charge_fee(order, dispute, notice, now=now)
     if word in before:
-        return Outcome.APPLIED if is_fee_new else Outcome.REPEATED
+        return Outcome.REPEATED
     if notice.amount_minor and not before & GONE:
         dispute.amount_minor = notice.amount_minor
     dispute.reason = dispute.reason or notice.reason[:40]
@@ -100,6 +100,7 @@ def _hear(order: Order, notice: Notice, word: str, *, now: dt.datetime) -> str:
         dispute.ended_at = now
     dispute.save()
     _move(order, dispute, before, said, now=now)
+    _charge_fee(order, dispute, notice, now=now)
     dispute.save()
     returning.restate(order, now=now)
     holds.thaw_when_clear(order.account_id)
@@ -183,17 +184,22 @@ def _give_back(order: Order, dispute: Dispute, *, now: dt.datetime) -> None:
     dispute.taken_nusd = dispute.owed_nusd = dispute.tax_minor = 0
 
 
-def _charge_fee(order: Order, dispute: Dispute, notice: Notice, *, now: dt.datetime) -> bool:
-    """Post what the processor takes for a dispute, once; it is ours to pay, whoever wins."""
-    if notice.fee_minor <= 0 or dispute.fee_minor:
-        return False
-    dispute.fee_minor = notice.fee_minor
-    dispute.save()
-    fee = notice.fee_minor * CENT
+def _charge_fee(order: Order, dispute: Dispute, notice: Notice, *, now: dt.datetime) -> None:
+    """Post what the processor takes for a dispute, or gives back of it: it is ours to pay."""
+    kind = {NoticeKind.DISPUTE_TAKEN: DISPUTE_FEE, NoticeKind.DISPUTE_RETURNED: FEE_BACK}
+    if notice.fee_minor <= 0 or notice.kind not in kind:
+        return
+    fee = notice.fee_minor if notice.kind == NoticeKind.DISPUTE_TAKEN else -notice.fee_minor
+    dispute.fee_minor += fee
     fees = ledger.account_of(LedgerAccount.Kind.FEES, currency=order.currency)
-    legs = (
-        Leg(account=clearing.account(order.processor, order.currency), amount_nusd=fee),
-        Leg(account=fees, amount_nusd=-fee),
+    clears = clearing.account(order.processor, order.currency)
+    ledger.post(
+        kind=kind[notice.kind],
+        ref=str(dispute.pk),
+        legs=(
+            Leg(account=clears, amount_nusd=fee * CENT),
+            Leg(account=fees, amount_nusd=-fee * CENT),
+        ),
+        actor=order.processor,
+        now=now,
     )
-    ledger.post(kind=DISPUTE_FEE, ref=str(dispute.pk), legs=legs, actor=order.processor, now=now)
-    return True

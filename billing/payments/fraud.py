@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet, Sum
 from accounts import persons
 from accounts.models import Account
 from billing import holds
-from billing.models import Order, Processor, Wallet
+from billing.models import Order, Processor, Wallet, WebhookEvent
 from billing.money import CENT
 from billing.payments import states
 from billing.payments.quotes import Quote
@@ -102,10 +102,27 @@ def after_payment(order: Order, *, now: dt.datetime) -> None:
     until = now + dt.timedelta(hours=settings.PAYMENTS.hold_hours)
     if until <= now or order.processor != Processor.STRIPE:
         return
-    if order.card_digest and _is_card_busy(bytes(order.card_digest), now, beyond=1):
-        holds.keep_cheap(order.account_id, reason=holds.CARD_BUSY, until=until)
-    elif not _paid_before(order).filter(processor=Processor.STRIPE).exists():
+    if not _paid_before(order).filter(processor=Processor.STRIPE).exists():
         holds.keep_cheap(order.account_id, reason=holds.FIRST_PAYMENT, until=until)
+    _hold_busy_card(order, now=now)
+
+
+def hear_card(order: Order, fingerprint: str, *, now: dt.datetime) -> str:
+    """Note which card paid a locked order, told before or after its payment; return an outcome."""
+    if order.card_digest:
+        return WebhookEvent.Outcome.REPEATED
+    order.card_digest = persons.card_digest(fingerprint)
+    order.save(update_fields=["card_digest"])
+    if order.state in states.CREDITED:
+        _hold_busy_card(order, now=now)
+    return WebhookEvent.Outcome.APPLIED
+
+
+def _hold_busy_card(order: Order, *, now: dt.datetime) -> None:
+    """Hold the account of an order whose card paid more orders today than a card may."""
+    until = now + dt.timedelta(hours=settings.PAYMENTS.hold_hours)
+    if until > now and order.card_digest and _is_card_busy(bytes(order.card_digest), now, beyond=1):
+        holds.keep_cheap(order.account_id, reason=holds.CARD_BUSY, until=until)
 
 
 def hold_warned(order: Order, *, now: dt.datetime) -> None:

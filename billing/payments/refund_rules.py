@@ -21,7 +21,7 @@ class RefundRefused(Exception):
 
     state: nothing is paid, or a dispute holds it. amount: more than is left of the order, or
     nothing. spent: the wallet does not hold so much. frozen: the account is. limit: above what
-    staff may send back of one order.
+    staff may send back of one order. changed: something went back meanwhile.
     """
 
     def __init__(self, rule: str) -> None:

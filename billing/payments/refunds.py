@@ -31,12 +31,15 @@ FAILS_LATE = frozenset({"stripe"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
-    """What staff may do that a payer may not."""
+class Terms:
+    """On whose word a refund is asked for, and what that allows."""
 
+    # Staff may send back within a limit; a payer only what is unspent.
+    is_staff: bool = False
     # What the wallet lacks is owed by the account.
     is_forced: bool = False
-    is_staff: bool = False
+    # What had gone back of the order when this was decided: a form sent twice is one refund.
+    refunded_minor: int | None = None
 
 
 def ask(
@@ -46,18 +49,20 @@ def ask(
     reason: str,
     actor: str,
     now: dt.datetime,
-    leave: Leave | None = None,
+    terms: Terms | None = None,
 ) -> Refund:
     """Take an amount (minor units, with its tax) out of the wallet and note that it goes back.
 
     Send it afterwards, outside of the transaction; the sweep does when nobody did.
     Locks: order, wallet. Raises: refund_rules.RefundRefused.
     """
-    leave = leave or Leave()
+    terms = terms or Terms()
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order.pk)
+        if terms.refunded_minor not in (None, order.refunded_minor):
+            raise refund_rules.RefundRefused("changed")
         part = returning.share(order, amount_minor)
-        if leave.is_staff:
+        if terms.is_staff:
             refund_rules.check_staff(order, amount_minor, part)
         else:
             refund_rules.check_own(order, amount_minor)
@@ -71,9 +76,31 @@ def ask(
             created_at=now,
             next_check_at=schedule.next_check(now, checks=0),
         )
-        _take(order, refund, part, now=now, may_owe=leave.is_forced)
+        _take(order, refund, part, now=now, may_owe=terms.is_forced)
         timeline.add(order, timeline.REFUND_ASKED, now=now, actor=actor, amount_minor=amount_minor)
     return refund
+
+
+def start(
+    order: Order,
+    amount_minor: int,
+    *,
+    reason: str,
+    actor: str,
+    now: dt.datetime,
+    terms: Terms | None = None,
+) -> Refund:
+    """Ask for a refund and send it at once; one that cannot be sent now is sent by the sweep.
+
+    Call it outside of transactions. Raises: refund_rules.RefundRefused.
+    """
+    refund = ask(order, amount_minor, reason=reason, actor=actor, now=now, terms=terms)
+    try:
+        return send(refund, now=now)
+    except base.ProcessorError as error:
+        told = {"processor": order.processor, "code": error.code}
+        logger.warning("a refund could not be sent yet", extra=told)
+        return refund
 
 
 def _take(
@@ -150,7 +177,8 @@ def on_refunded(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     refund = _find(order, notice)
     if refund is None:
         return _accept(order, notice, now=now)
-    if notice.refund_minor and notice.refund_minor != refund.amount_minor:
+    is_own_amount = notice.refund_minor and not notice.refunded_total_minor
+    if is_own_amount and notice.refund_minor != refund.amount_minor:
         raise states.ImpossibleStep("another amount")
     return _succeed(order, refund, notice, now=now)
 
@@ -164,7 +192,7 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     refund = _find(order, notice)
     if refund is not None:
         return _fail(order, refund, notice.reason, now=now)
-    if notice.refund_minor <= 0:
+    if notice.refund_minor <= 0 or notice.refunded_total_minor:
         return Outcome.IGNORED
     # Made at the processor, and told of its end first: remembered, so that its success is no news.
     _foreign(notice, order, now=now, state=State.FAILED).save()
@@ -199,12 +227,14 @@ def is_hex(text: str) -> bool:
     return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
 
 
-def _foreign(notice: Notice, order: Order, *, now: dt.datetime, state: str) -> Refund:
+def _foreign(
+    notice: Notice, order: Order, *, now: dt.datetime, state: str, amount_minor: int = 0
+) -> Refund:
     return Refund(
         id=uuid7(),
         order=order,
         state=state,
-        amount_minor=notice.refund_minor,
+        amount_minor=amount_minor or notice.refund_minor,
         refund_ref=notice.refund_ref or notice.refund_id or notice.event_id,
         reason=notice.reason[:40],
         actor=order.processor,
@@ -215,14 +245,28 @@ def _foreign(notice: Notice, order: Order, *, now: dt.datetime, state: str) -> R
 
 def _accept(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     """Take what was sent back at the processor without us: the money has left already."""
-    is_possible = 0 < notice.refund_minor <= order.total_minor - order.refunded_minor
-    if not is_possible:
+    amount = notice.refund_minor
+    if notice.refunded_total_minor:
+        amount = _new_of_total(order, notice.refunded_total_minor)
+        if amount <= 0:
+            return Outcome.REPEATED
+    if not 0 < amount <= order.total_minor - order.refunded_minor:
         raise states.ImpossibleStep("more than was paid")
-    refund = _foreign(notice, order, now=now, state=State.SUCCEEDED)
-    part = returning.share(order, notice.refund_minor)
+    refund = _foreign(notice, order, now=now, state=State.SUCCEEDED, amount_minor=amount)
+    part = returning.share(order, amount)
     _take(order, refund, part, now=now, may_owe=True)
     _note(order, timeline.REFUND_DONE, refund, now=now)
     return Outcome.APPLIED
+
+
+def _new_of_total(order: Order, total_minor: int) -> int:
+    """Return what of a sum of all refunds is news. Raises: states.NotYet while ours are open.
+
+    Whether the sum counts a refund of ours that is under way nobody can say.
+    """
+    if order.refunds.filter(state__in=UNDER_WAY).exists():
+        raise states.NotYet("refunds under way")
+    return total_minor - order.refunded_minor
 
 
 def _succeed(order: Order, refund: Refund, notice: Notice, *, now: dt.datetime) -> str:
