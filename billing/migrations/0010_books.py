@@ -17,6 +17,10 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, max_length=128),
         ),
         migrations.AddIndex(
+            model_name='order',
+            index=models.Index(fields=['processor', 'paid_at'], name='order_by_payment_time'),
+        ),
+        migrations.AddIndex(
             model_name='autotopup',
             index=models.Index(condition=models.Q(('is_on', True)), fields=['latest_try_at'], name='auto_top_up_running'),
         ),

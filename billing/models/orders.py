@@ -117,6 +117,7 @@ class Order(models.Model):
                 condition=~Q(session_ref=""),
                 name="order_by_session",
             ),
+            models.Index(fields=["processor", "paid_at"], name="order_by_payment_time"),
             models.Index(fields=["card_digest", "created_at"], name="order_by_card"),
             models.Index(fields=["network_digest", "created_at"], name="order_by_network"),
         ]

@@ -132,12 +132,11 @@ class _Page:
         found: list[_Run] = []
         for letter in text:
             font = _font_of(letter, first=BOLD if bold else PLAIN)
-            if font is None:
-                self.lacks, letter, font = True, "?", PLAIN
-            if found and found[-1].font == font:
-                found[-1] = _Run(found[-1].text + letter, font)
-            else:
-                found.append(_Run(letter, font))
+            run = _Run("?", PLAIN) if font is None else _Run(letter, font)
+            self.lacks = self.lacks or font is None
+            if found and found[-1].font == run.font:
+                run = _Run(found.pop().text + run.text, run.font)
+            found.append(run)
         return found
 
     def width(self, text: str, size: float, *, bold: bool = False) -> float:

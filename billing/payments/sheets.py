@@ -151,4 +151,3 @@ def line_rows(lines: Iterable[statements.Line]) -> Iterator[tuple[str, ...]]:
     yield LINES_HEAD
     for line in lines:
         yield line.at.isoformat(), line.kind, line.ref, usd(line.amount_nusd)
-

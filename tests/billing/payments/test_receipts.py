@@ -29,9 +29,9 @@ def test_every_paid_order_has_one_receipt_numbered_without_gaps(tills, alice, pa
 
 def test_a_payment_that_is_rolled_back_leaves_no_gap(alice, pay):
     pay(alice)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         pay(alice)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     pay(alice)
     assert numbers() == ["BR-2026-000001", "BR-2026-000002"]
     assert PaperNumber.objects.get().latest == 2

@@ -1,0 +1,184 @@
+"""Chinese tax invoices: asked for by payers in CNY, issued by staff in the tax office's system.
+
+A refund of an order whose fapiao was issued needs a red-letter one: that is asked for by itself.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from billing.models import Dispute, FapiaoRequest, Order, Refund
+from billing.payments import mails, quotes, states
+
+State = FapiaoRequest.State
+# Which state may follow which. Who was refused or withdrew may ask again, and so may who has
+# a part left after a red-letter fapiao.
+NEXT: Final[Mapping[str, frozenset[str]]] = {
+    State.ASKED: frozenset({State.ISSUED, State.REFUSED, State.WITHDRAWN}),
+    State.ISSUED: frozenset({State.RED_ASKED}),
+    State.RED_ASKED: frozenset({State.RED_ISSUED}),
+    State.REFUSED: frozenset({State.ASKED}),
+    State.WITHDRAWN: frozenset({State.ASKED}),
+    State.RED_ISSUED: frozenset({State.ASKED}),
+}
+PAID: Final = frozenset({states.PAID, states.PART_REFUNDED, states.WON})
+TITLE_MAX, NOTE_MAX = 120, 400
+_TAX_NUMBER = re.compile(r"[0-9A-Z]{15,20}")
+_NUMBER = re.compile(r"[0-9]{8,20}")
+
+
+class NotPossible(Exception):
+    """No fapiao for this order; `code`: "currency", "not_paid", "refunded"."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class WrongState(Exception):
+    """The request is not where this step begins: somebody was faster."""
+
+
+class BadField(ValueError):
+    """What was typed cannot be; `field`: "title", "tax_number", "email", "number", "note"."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the payer wants to read on it. A person's has no tax number."""
+
+    title: str
+    email: str
+    tax_number: str = ""
+
+
+def amount_minor(order: Order) -> int:
+    """Return what a fapiao of an order is about now: what was paid and not refunded, in fen."""
+    return order.total_minor - order.refunded_minor
+
+
+def check_possible(order: Order) -> None:
+    """Raises: NotPossible."""
+    if order.currency != quotes.CNY:
+        raise NotPossible("currency")
+    if order.state in (states.REFUNDED, states.LOST) or amount_minor(order) <= 0:
+        raise NotPossible("refunded")
+    if order.state not in PAID:
+        raise NotPossible("not_paid")
+
+
+def ask(order: Order, wanted: Wanted, *, now: dt.datetime) -> FapiaoRequest:
+    """Ask for an order's fapiao. Raises: NotPossible, BadField, WrongState: one is under way."""
+    check_possible(order)
+    title, tax_number = " ".join(wanted.title.split()), wanted.tax_number.strip().upper()
+    if not 0 < len(title) <= TITLE_MAX:
+        raise BadField("title")
+    if tax_number and not _TAX_NUMBER.fullmatch(tax_number):
+        raise BadField("tax_number")
+    try:
+        validate_email(wanted.email.strip())
+    except ValidationError as error:
+        raise BadField("email") from error
+    fields = {
+        "title": title,
+        "tax_number": tax_number,
+        "email": wanted.email.strip(),
+        "fapiao_number": "",
+        "red_number": "",
+        "note": "",
+    }
+    known = FapiaoRequest.objects.filter(order=order).first()
+    if known is not None:
+        return _step(known, State.ASKED, now=now, **fields)
+    try:
+        with transaction.atomic():
+            return FapiaoRequest.objects.create(
+                order=order, created_at=now, updated_at=now, **fields
+            )
+    except IntegrityError as error:  # sent twice at once
+        raise WrongState from error
+
+
+def _step(request: FapiaoRequest, state: str, *, now: dt.datetime, **fields: str) -> FapiaoRequest:
+    """Move a request on. Raises: WrongState."""
+    before = [one for one, after in NEXT.items() if state in after]
+    rows = FapiaoRequest.objects.filter(pk=request.pk, state__in=before)
+    if not rows.update(state=state, updated_at=now, **fields):
+        raise WrongState(state)
+    return FapiaoRequest.objects.select_related("order__account").get(pk=request.pk)
+
+
+def withdraw(request: FapiaoRequest, *, now: dt.datetime) -> FapiaoRequest:
+    """Take a request back that nobody has answered. Raises: WrongState."""
+    return _step(request, State.WITHDRAWN, now=now)
+
+
+@transaction.atomic
+def issue(request: FapiaoRequest, number: str, *, now: dt.datetime) -> FapiaoRequest:
+    """Note that staff issued it. Raises: WrongState, BadField, NotPossible after a refund."""
+    # A refund that ends right now comes before or after this, never between.
+    order = Order.objects.select_for_update().get(pk=request.order_id)
+    check_possible(order)
+    request = _step(request, State.ISSUED, now=now, fapiao_number=_checked(number))
+    mails.fapiao_changed(request)
+    return request
+
+
+@transaction.atomic
+def refuse(request: FapiaoRequest, note: str, *, now: dt.datetime) -> FapiaoRequest:
+    """Note that staff cannot issue it; the payer reads why. Raises: WrongState, BadField."""
+    note = note.strip()
+    if not 0 < len(note) <= NOTE_MAX:
+        raise BadField("note")
+    request = _step(request, State.REFUSED, now=now, note=note)
+    mails.fapiao_changed(request)
+    return request
+
+
+@transaction.atomic
+def issue_red(request: FapiaoRequest, number: str, *, now: dt.datetime) -> FapiaoRequest:
+    """Note that staff issued the red-letter one. Raises: WrongState, BadField."""
+    request = _step(request, State.RED_ISSUED, now=now, red_number=_checked(number))
+    mails.fapiao_changed(request)
+    return request
+
+
+def _checked(number: str) -> str:
+    number = number.strip()
+    if not _NUMBER.fullmatch(number):
+        raise BadField("number")
+    return number
+
+
+def ask_red(*, now: dt.datetime) -> int:
+    """Ask for red-letter ones where money went back since; return how many.
+
+    A request that nobody has answered is withdrawn when nothing of its order is left.
+    """
+    went_back = Exists(
+        Refund.objects.filter(
+            order=OuterRef("order"),
+            state=Refund.State.SUCCEEDED,
+            ended_at__gte=OuterRef("updated_at"),
+        )
+    ) | Exists(
+        Dispute.objects.filter(
+            order=OuterRef("order"), state=Dispute.State.LOST, ended_at__gte=OuterRef("updated_at")
+        )
+    )
+    nothing_left = Q(order__state__in=(states.REFUNDED, states.LOST))
+    gone = FapiaoRequest.objects.filter(nothing_left, state=State.ASKED)
+    gone.update(state=State.WITHDRAWN, updated_at=now)
+    issued = FapiaoRequest.objects.filter(went_back, state=State.ISSUED)
+    return issued.update(state=State.RED_ASKED, updated_at=now)
