@@ -217,5 +217,5 @@ def test_a_failed_payment_says_why(client, account, order_of):
 
 
 def test_the_page_asks_the_database_little(client, paid, django_assert_max_num_queries):
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         client.get(url(paid))
