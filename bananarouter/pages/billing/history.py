@@ -19,7 +19,7 @@ State = Order.State
 # By the words of the URL.
 FILTERS: Mapping[str, tuple[words.Words, tuple[State, ...]]] = {
     "open": (_("Waiting"), (State.CREATED, State.PENDING)),
-    "paid": (_("Paid"), (State.PAID, State.WON)),
+    "paid": (_("Credited"), (State.PAID, State.WON)),
     "refunded": (_("Refunded"), (State.PART_REFUNDED, State.REFUNDED)),
     "disputed": (_("Disputed"), (State.DISPUTED, State.LOST)),
     "unpaid": (_("Not paid"), (State.CLOSED, State.FAILED)),

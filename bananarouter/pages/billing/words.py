@@ -33,7 +33,7 @@ WAYS: Final[Mapping[str, tuple[Words, Words]]] = {
 STATES: Final[Mapping[str, tuple[Words, str]]] = {
     State.CREATED: (_("Not sent yet"), "info"),
     State.PENDING: (_("Waiting for payment"), "info"),
-    State.PAID: (_("Paid"), "good"),
+    State.PAID: (_("Credited"), "good"),
     State.PART_REFUNDED: (_("Partly refunded"), ""),
     State.REFUNDED: (_("Refunded"), ""),
     State.DISPUTED: (_("Disputed"), "warn"),
