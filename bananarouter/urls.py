@@ -11,6 +11,7 @@ from billing import hooks
 
 # Each is a package of bananarouter.pages with its own URLs.
 AREAS = (
+    "billing",
     "catalogue",
     "contact",
     "guide",

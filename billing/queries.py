@@ -25,6 +25,11 @@ class Balance:
     # All that was ever spent, requests of leases that are not closed yet included.
     spent_nusd: int
 
+    @property
+    def reserved_nusd(self) -> int:
+        """Set aside for disputes."""
+        return self.credit_nusd - self.spent_nusd - self.in_flight_nusd - self.available_nusd
+
 
 _BALANCE = """
 SELECT w.credit_nusd, w.debit_nusd + COALESCE(SUM(c.cost_nusd), 0), w.reserved_nusd,

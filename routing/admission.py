@@ -274,7 +274,7 @@ def _refusal(
     return cannot_afford(
         requested_tokens=requested,
         affordable_tokens=affordable,
-        top_up_url=f"{settings.PUBLIC_URL}/overview",
+        top_up_url=f"{settings.PUBLIC_URL}/billing",
     )
 
 

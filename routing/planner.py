@@ -155,7 +155,7 @@ def _too_dear(model: Model) -> RelayError:
         code=Code.TRIAL_MODEL,
         message=f"Trial money buys models of up to {most} for a million tokens, and so does a "
         f"first card payment in its first hours; {model.slug} costs more. Add money at "
-        f"{settings.PUBLIC_URL}/overview, which also tells until when, or call a model that "
+        f"{settings.PUBLIC_URL}/billing, which also tells until when, or call a model that "
         "GET /v1/models lists.",
         param="model",
     )

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from accounts import contact, contact_links, keys
 from accounts.models import Account, Invitation, Membership, User
+from billing.models import LedgerEntry, MonthlyStatement, Order, PaymentMethod
+from billing.payments import receipts, timeline
 from routing import catalogue, channel_import, import_file
 from tests import factories
 
@@ -153,6 +155,7 @@ def build(*, password: str | None = None) -> Scene:
         "member_id": place.pk,
         **_invitation(account, alice),
         **_contact(alice),
+        **_billing(account),
     }
     return Scene(alice=alice, bob=bob, mallory=mallory, account=account, values=values)
 
@@ -181,3 +184,46 @@ def _contact(alice: User) -> dict[str, object]:
         now=timezone.now(),
     )
     return {"word": contact_links.track(asked), "proof": contact_links.prove(asked, alice)}
+
+
+def _billing(account: Account) -> dict[str, object]:
+    """A paid order with its receipt, a month, a card, and a line of the statement."""
+    now = timezone.now()
+    order = Order.objects.create(
+        account=account,
+        idempotency_key="scene",
+        processor="alipay",
+        method="page",
+        state="paid",
+        is_live=False,
+        currency="CNY",
+        net_minor=14_400,
+        credit_nusd=20_000_000_000,
+        rate_ppm=7_200_000,
+        created_at=now,
+        expires_at=now,
+        paid_at=now,
+    )
+    for code in timeline.CODES:
+        timeline.add(order, code, now=now)
+    statement = MonthlyStatement.objects.create(
+        account=account,
+        month=dt.date(2026, 10, 1),
+        opening_nusd=0,
+        closing_nusd=12_345_000_000,
+        sums={"credit:promotion": "12345000000"},
+        facts=receipts.parties(account, None),
+        issued_at=now,
+    )
+    card = PaymentMethod.objects.create(
+        account=account, processor="stripe", customer_ref="cus_1", method_ref="pm_1",
+        brand="visa", last4="4242", expires_month=12, expires_year=2030, created_at=now,
+    )  # fmt: skip
+    entry = LedgerEntry.objects.filter(account__owner=account).latest("pk")
+    return {
+        "order_number": order.number,
+        "receipt_number": receipts.issue(order, now=now).number,
+        "month": f"{statement.month:%Y-%m}",
+        "method_id": card.pk,
+        "entry_id": entry.pk,
+    }

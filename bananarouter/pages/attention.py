@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Q
 from django.urls import reverse
@@ -41,14 +41,19 @@ def of_money(balance: queries.Balance, *, week_nusd: int, is_frozen: bool) -> li
         return [Note(kind="bad", label=_("Balance frozen"), text=text)]
     if balance.available_nusd <= 0:
         text = _("Requests are refused until money is added.")
-        return [Note(kind="bad", label=_("No balance"), text=text)]
+        return [_add(Note(kind="bad", label=_("No balance"), text=text))]
     days = PACE_DAYS * balance.available_nusd // week_nusd if week_nusd > 0 else LASTS_DAYS_MIN
     if days >= LASTS_DAYS_MIN:
         return []
     text = _("At the pace of the last 7 days it is used up in less than a day.")
     if days:
         text = _("At the pace of the last 7 days it lasts for %(days)d days.") % {"days": days}
-    return [Note(kind="warn", label=_("Low balance"), text=text)]
+    return [_add(Note(kind="warn", label=_("Low balance"), text=text))]
+
+
+def _add(note: Note) -> Note:
+    """Lead to where money is added: who is told of the balance may add to it."""
+    return replace(note, href=reverse("billing"), action=_("Add money"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

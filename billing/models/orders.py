@@ -105,6 +105,9 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="order_by_account"),
             models.Index(
+                fields=["account", "state", "-created_at", "-id"], name="order_by_account_state"
+            ),
+            models.Index(
                 fields=["next_check_at"],
                 condition=Q(next_check_at__isnull=False),
                 name="order_to_check",

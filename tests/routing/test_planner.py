@@ -186,7 +186,7 @@ def test_trial_money_buys_what_is_cheap_in_every_class(ceiling):
         assert (error.code, error.status, error.param) == (Code.TRIAL_MODEL, 402, "model")
         assert f"openai/{name}" in error.message
         assert "$2.00" in error.message
-        assert "/overview" in error.message
+        assert "/billing" in error.message
 
 
 @pytest.mark.parametrize("prices", [

@@ -133,7 +133,7 @@ def limit(story: Story, *, now: dt.datetime) -> Limit | None:
             "Before a request leaves, the most that it could cost is held: its prompt and the "
             "longest answer that it allows. Add money, or set a lower max_tokens."
         )
-        return Limit(text=text, url_name="overview", action=_("See the balance"))
+        return Limit(text=text, url_name="billing", action=_("Add money"))
     if code == Code.IN_FLIGHT:
         text = _(
             "The money is there, but requests that still ran held it. It comes back as each of "
