@@ -100,7 +100,6 @@ def _private(pem: str) -> rsa.RSAPrivateKey:
 def _public(pem: str) -> rsa.RSAPublicKey:
     key: object
     try:
-        key: object
         if "CERTIFICATE" in pem:
             key = x509.load_pem_x509_certificate(pem.encode()).public_key()
         else:
