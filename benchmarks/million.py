@@ -60,6 +60,8 @@ def fill(account: Account, person: User, *, requests: int) -> None:
     spending.fold(today=today)
     sums.fold(today=today)
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
     if found := ledger.audit():
         raise SystemExit(f"what was made is not a ledger: {found}")
