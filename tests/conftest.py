@@ -19,6 +19,7 @@ pytest.register_assert_rewrite("tests.sdk_contract")
 _environ = os.environ  # noqa: TID251 - the backend is chosen before settings exist
 IS_ON_POSTGRESQL = _environ.get("TEST_BACKEND", "sqlite") == "postgresql"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+PARAMETER_CHARACTERS_MAX = 80
 # Tests with real gateway processes.
 PROCESS_FIXTURES = {"run_gateway", "running"}
 
@@ -41,6 +42,12 @@ def pytest_configure(config) -> None:
         config.addinivalue_line("markers", line)
     if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
         servers.start_shared_postgresql()
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Name long texts by their place: they may hold a signature, which is new in each process."""
+    is_long = isinstance(val, (str, bytes)) and len(val) > PARAMETER_CHARACTERS_MAX
+    return argname if is_long else None
 
 
 def pytest_collection_modifyitems(config, items) -> None:
