@@ -38,6 +38,12 @@ class Version:
 VERSIONS: Mapping[str, tuple[Version, ...]] = {
     Document.PRIVACY: (
         Version(
+            number="3",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="0d12ccd88fb10dbab4b87a973773a49bf85efda8d2f579bf32137e8602d2016c",
+            summary=_("Says what is kept of payments, now that they are taken."),
+        ),
+        Version(
             number="2",
             effective_on=dt.date(2026, 11, 26),
             sha256="ed8209ed202860c7bc4eb28eda82cfc18e2a134a115907312e3ca280ca124045",
@@ -51,6 +57,12 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         ),
     ),
     Document.TERMS: (
+        Version(
+            number="2",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="09082b1e9f1edd8cce64b9d108404b831c3446d7e2171b099cc55b9c8ce79a71",
+            summary=_("Rules for payments and refunds."),
+        ),
         Version(
             number="1",
             effective_on=dt.date(2026, 11, 26),

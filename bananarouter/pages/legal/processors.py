@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from bananarouter.pages.words import Words
+from billing.processors import registry
 from routing import vendor_files
 from routing.models import Channel
 
@@ -31,6 +32,12 @@ LOG_INS = {
         "https://docs.github.com/en/site-policy/privacy-policies/github-general-privacy-statement",
     ),
     "google": ("Google", "https://policies.google.com/privacy"),
+}
+
+PAYMENTS = {
+    "stripe": ("Stripe", "https://stripe.com/privacy"),
+    "alipay": ("Alipay", ""),
+    "wechatpay": ("WeChat Pay", ""),
 }
 
 
@@ -109,7 +116,22 @@ def providers() -> list[Provider]:
                 data=_("Your address and the text of the mail"),
             )
         )
-    return [*found, *_text_messages(), *_log_ins()]
+    return [*found, *payment_processors(), *_text_messages(), *_log_ins()]
+
+
+def payment_processors() -> list[Provider]:
+    """Return who takes payments here; the sandbox is nobody."""
+    if settings.PAYMENTS.is_sandbox:
+        return []
+    return [
+        Provider(
+            name=PAYMENTS[name][0],
+            url=PAYMENTS[name][1],
+            service=_("Takes payments"),
+            data=_("What you enter on its pages; from us the order number, the amount and currency"),
+        )
+        for name in registry.offered()
+    ]
 
 
 def _text_messages() -> list[Provider]:

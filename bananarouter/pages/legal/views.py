@@ -83,6 +83,7 @@ class Subprocessors(TemplateView):
             vendors=processors.vendors(),
             providers=processors.providers(),
             has_host=bool(settings.HOSTING_PROVIDER),
+            takes_payments=bool(processors.payment_processors()),
             operator=operator(),
             **kwargs,
         )
