@@ -97,7 +97,7 @@ class Automatic(Page):
             autotopup.choose(self.account, choice, now=timezone.now())
         except autotopup.InvalidChoice as error:
             for field, code in error.errors.items():
-                form.add_error(field, _choice_words(field, code))
+                form.add_error(field, str(_choice_words(field, code)))
             return form
         return None
 
