@@ -191,9 +191,8 @@ class OneOrder(Private):
     def order(self) -> Order:
         """The order. Raises: Http404, also for another's."""
         number = self.kwargs["order_number"]
-        pk = read_hex(number)
-        ours = Order.objects.filter(account_id__in=self.account_ids)
-        found = ours.filter(pk=pk).first() if pk else None
+        pk, rows = read_hex(number), Order.objects.filter(account_id__in=self.account_ids)
+        found = rows.filter(pk=pk).first() if pk else None
         if found is None or found.number != number:
             raise Http404
         return found

@@ -21,7 +21,7 @@ PHONE = {"viewport": browsers.PHONE, "has_touch": True, "user_agent": IPHONE}
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     folder = tmp_path_factory.mktemp("topup")
-    gateway = gateways.Gateway(folder, has_tasks=True, is_new=True).start()
+    gateway = gateways.Gateway(folder, has_tasks=True).start()
     yield gateway
     assert gateway.stop() == 0
 
