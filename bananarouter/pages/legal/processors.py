@@ -128,7 +128,9 @@ def payment_processors() -> list[Provider]:
             name=PAYMENTS[name][0],
             url=PAYMENTS[name][1],
             service=_("Takes payments"),
-            data=_("What you enter on its pages; from us the order number, the amount and currency"),
+            data=_(
+                "What you enter on its pages; from us the order number, the amount and currency"
+            ),
         )
         for name in registry.offered()
     ]
