@@ -152,6 +152,7 @@ def build(*, password: str | None = None) -> Scene:
         "tag": "openai",
         "model_slug": MODEL,
         "chapter": "billing",
+        "processor": "alipay",
         "member_id": place.pk,
         **_invitation(account, alice),
         **_contact(alice),
