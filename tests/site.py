@@ -50,6 +50,7 @@ PUBLIC = {
     "contact_withdraw",
     "contact_confirm",
     "invitation",
+    "payment_hook",
 }
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
