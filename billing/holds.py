@@ -16,9 +16,9 @@ FIRST_PAYMENT, CARD_BUSY, FRAUD_WARNING = "first_payment", "card_busy", "fraud_w
 ENDED_MAX = 200
 
 
-def of(account_id: int, *, now: dt.datetime) -> Hold | None:
-    """Return the hold that keeps an account to cheap models now."""
-    return Hold.objects.filter(pk=account_id, until__gt=now).first()
+def is_running(hold: Hold | None, *, now: dt.datetime) -> bool:
+    """Tell whether a hold keeps its account to cheap models now."""
+    return hold is not None and hold.until is not None and hold.until > now
 
 
 def keep_cheap(account_id: int, *, reason: str, until: dt.datetime) -> None:

@@ -42,7 +42,7 @@ class Shell:
         """The user's places in accounts, oldest first, with their accounts."""
         if not isinstance(self._request.user, User):
             return ()
-        rows = self._request.user.memberships.select_related("account")
+        rows = self._request.user.memberships.select_related("account__hold")
         return tuple(rows.order_by("created_at", "account_id"))
 
     @cached_property
@@ -91,7 +91,8 @@ class Shell:
         account = self.account
         if account is None or not account.is_trial:
             return None
-        return holds.of(account.pk, now=timezone.now())
+        found: billing.Hold | None = getattr(account, "hold", None)  # joined to its membership
+        return found if holds.is_running(found, now=timezone.now()) else None
 
     @property
     def trial_ceiling_nusd(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as real
 
 from bananarouter import checks, env
+from billing.processors import config
 
 GOOD = "0123456789abcdefghijklmnopqrstuvwxyz"
 PRODUCTION = {
@@ -21,7 +22,22 @@ PRODUCTION = {
     "PUBLIC_URL": "https://gateway.example",
     "TRUSTED_PROXY_HOPS": "1",
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    "STRIPE_ACCOUNT_ID": "acct_1",
+    "STRIPE_SECRET_KEY": GOOD + "3",
+    "STRIPE_WEBHOOK_SECRETS": GOOD + "4",
 }
+
+
+HALF = config.WeChatPay(url="https://x", private_key="k")
+
+
+def payments(**changed) -> config.Payments:
+    none = {
+        "stripe": config.Stripe(url="https://x"),
+        "alipay": config.Alipay(url="https://x"),
+        "wechatpay": config.WeChatPay(url="https://x"),
+    }
+    return config.Payments(**(none | changed))
 
 
 def ids(check) -> set[str]:
@@ -29,7 +45,13 @@ def ids(check) -> set[str]:
 
 
 def test_the_tests_own_settings_are_clean():
-    for check in (checks.secrets, checks.deadlines, checks.web, checks.accounts):
+    for check in (
+        checks.secrets,
+        checks.deadlines,
+        checks.web,
+        checks.accounts,
+        checks.payments,
+    ):
         assert ids(check) == set()
 
 
@@ -58,6 +80,9 @@ def test_the_tests_own_settings_are_clean():
             {"HTTPS": True, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
             "root.W033",
         ),
+        (checks.payments, {"PAYMENTS": payments(wechatpay=HALF)}, "root.E050"),
+        (checks.payments, {"PAYMENTS": payments(is_sandbox=True), "HTTPS": True}, "root.E051"),
+        (checks.payments, {"PAYMENTS": payments(usd_minor_min=9, usd_minor_max=8)}, "root.E052"),
         (checks.production, {"KEY_PEPPERS": {1: ""}}, "root.E030"),
         (checks.production, {"HTTPS": True, "TRUSTED_PROXY_HOPS": 0}, "root.W031"),
         (checks.production, {"IS_SQLITE": False, "REDIS_URL": ""}, "root.W032"),
@@ -75,6 +100,12 @@ def test_check_deploy_has_no_warning_in_production(tmp_path, changes):
     result = deploy_check(tmp_path, changes)
     assert result.returncode == 0, result.stderr
     assert "no issues (0 silenced)" in result.stdout
+
+
+def test_check_deploy_tells_that_nobody_can_top_up(tmp_path):
+    result = deploy_check(tmp_path, {"STRIPE_ACCOUNT_ID": "", "STRIPE_SECRET_KEY": ""})
+    assert result.returncode != 0
+    assert "root.W034" in result.stderr
 
 
 def test_check_deploy_refuses_a_missing_pepper(tmp_path):

@@ -26,6 +26,7 @@ from billing.models import (
     SpendHour,
     Wallet,
 )
+from tests.billing import payment_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +136,7 @@ CASES = {
     "rate_card_unique": lambda _: _card_again(),
     "rate_unique": lambda _: _rate_again(),
     "rate_not_negative": lambda _: _rate(_card(), nusd_per_unit=-1),
+    **payment_rows.CASES,
 }
 
 
