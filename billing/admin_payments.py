@@ -332,7 +332,7 @@ class SuspenseAdmin(Decisions):
                    "opened_at")  # fmt: skip
     search_fields = ("=ref", "ref", "=order__id")
     list_select_related = ("order",)
-    ordering = ("resolved_at", "opened_at")
+    ordering = (F("resolved_at").asc(nulls_first=True), "opened_at")
     amount = minor("amount_minor", "amount")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suspense]:

@@ -196,6 +196,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Keys",
         "Requests",
         "Usage",
+        "Billing",
         "Playground",
         "Docs",
         "Settings",
