@@ -11,6 +11,7 @@ import os
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 
 from tests import emulator, gateways, servers
 
@@ -73,9 +74,10 @@ def _is_wanted(item, *, kind: str) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def forgotten_limits():
-    """What one test did too often is no matter of the next."""
+def clean_slate():
+    """What one test did too often, or in which language, is no matter of the next."""
     cache.clear()
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
