@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 from pathlib import Path
 
 from bananarouter import secret_files, supervisor
@@ -127,6 +128,21 @@ class Gateway:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def wait_for_model(self, key: str, name: str) -> None:
+        """Return when every worker has heard of a model that was just imported."""
+        headers = {"Authorization": f"Bearer {key}"}
+
+        def is_known() -> bool:
+            # Each connection reaches any of the workers: so many miss none.
+            for _ in range(16):
+                request = urllib.request.Request(f"{self.url}/v1/models", headers=headers)  # noqa: S310
+                with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                    if name.encode() not in answer.read():
+                        return False
+            return True
+
+        wait_until(is_known, timeout_s=60, interval_s=0.1, what=f"{name} in every worker")
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a management command on the same data, as an operator would."""

@@ -71,12 +71,14 @@ class Site:
     def start(self) -> "Site":
         self.gateway.start()
         file = self.folder / "channels.json"
-        file.write_text(json.dumps({"channels": channels(self.vendor.url)}))
+        offered = channels(self.vendor.url)
+        file.write_text(json.dumps({"channels": offered}))
         self.gateway.manage("import_channels", str(file))
         made = self.gateway.manage(
             "create_key", "--email", "conformance@example.com", "--credit-usd", "1000000"
         )
         self.key = made.stdout.split()[-1]
+        self.gateway.wait_for_model(self.key, offered[-1]["models"][-1]["name"])
         return self
 
     def ask(self, dialect: str, path: str, body: dict[str, Any]) -> tuple[int, bytes]:

@@ -153,14 +153,8 @@ class Serving:
         self.gateway.start()
         self.import_channels()
         self.key = self.new_key("canary@example.com", credit_usd=credit_usd)
-        wait_until(self._is_known_to_all, timeout_s=30, what="the catalogue in every worker")
+        self.gateway.wait_for_model(self.key, model_of(CHAT, self.names[-1]))
         return self
-
-    def _is_known_to_all(self):
-        """Each connection reaches any worker: so many of them miss none."""
-        wanted = model_of(CHAT, self.names[-1]).encode()
-        headers = self.credentials(CHAT)
-        return all(wanted in self.ask("GET", "/v1/models", headers=headers).body for _ in range(16))
 
     def stop(self):
         """Stop everything."""

@@ -40,6 +40,7 @@ def site(tmp_path_factory):
     file = Path(folder) / "media.json"
     file.write_text(json.dumps({"channels": [entry]}))
     site.gateway.manage("import_channels", str(file))
+    site.gateway.wait_for_model(site.key, models[-1]["name"])
     yield site
     site.stop()
 

@@ -41,6 +41,7 @@ def fast_models(running, tmp_path_factory):
     file = tmp_path_factory.mktemp("twins") / "channels.json"
     file.write_text(json.dumps({"channels": channels}))
     running.manage("import_channels", str(file))
+    running.wait_for_model(running.key, channels[-1]["models"][-1]["name"])
 
 
 DEMO_ADDRESS = (

@@ -313,7 +313,9 @@ def key(gateway, vendor, scope, tmp_path_factory):
     file.write_text(json.dumps({"channels": list(channels.values())}))
     gateway.manage("import_channels", str(file))
     created = gateway.manage("create_key", "--email", "wire@example.com", "--credit-usd", "100000")
-    return created.stdout.split()[-1]
+    key = created.stdout.split()[-1]
+    gateway.wait_for_model(key, name)
+    return key
 
 
 @pytest.mark.parametrize("cut", CUTS)
