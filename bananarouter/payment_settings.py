@@ -7,8 +7,6 @@ from django.core.exceptions import ImproperlyConfigured
 from bananarouter import env
 from billing.processors.config import Alipay, Payments, Stripe, WeChatPay
 
-PEMS_MAX = 9
-
 
 def read(folder: Path) -> Payments:
     """Return the settings of payments. Raises: ImproperlyConfigured."""
