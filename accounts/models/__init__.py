@@ -1,0 +1,24 @@
+"""Who is calling, what they agreed to, and what they are told."""
+
+from accounts.models.agreements import Consent, PolicyVersion
+from accounts.models.api_keys import ApiKey
+from accounts.models.changes import Change, ChangeSequence
+from accounts.models.notices import NotificationPreference
+from accounts.models.people import Account, BillingDetails, Invitation, Membership, User
+from accounts.models.requests import ContactMessage, ContactRequest
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "BillingDetails",
+    "Change",
+    "ChangeSequence",
+    "Consent",
+    "ContactMessage",
+    "ContactRequest",
+    "Invitation",
+    "Membership",
+    "NotificationPreference",
+    "PolicyVersion",
+    "User",
+]

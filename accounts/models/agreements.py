@@ -1,0 +1,57 @@
+"""Legal documents by version, and what users agreed to."""
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models.people import User
+
+
+class PolicyVersion(models.Model):
+    """One published version of a legal document; its text is a template, its hash is here."""
+
+    class Document(models.TextChoices):
+        PRIVACY = "privacy"
+        TERMS = "terms"
+        ACCEPTABLE_USE = "acceptable_use"
+
+    document = models.CharField(max_length=16, choices=Document.choices)
+    version = models.CharField(max_length=20)
+    sha256 = models.CharField(max_length=64)
+    summary = models.CharField(max_length=400, blank=True)
+    published_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "version"], name="policy_version_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document} {self.version}"
+
+
+class Consent(models.Model):
+    """What a user agreed to or took back, and when; append-only."""
+
+    class Purpose(models.TextChoices):
+        PRIVACY = "privacy"
+        TERMS = "terms"
+        CROSS_BORDER = "cross_border"
+        DEBUG = "debug"
+
+    class Action(models.TextChoices):
+        GIVEN = "given"
+        WITHDRAWN = "withdrawn"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    # NULL for a consent that has no document of its own.
+    version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, null=True)
+    action = models.CharField(max_length=10, choices=Action.choices)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "purpose", "-id"], name="consent_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.action} {self.purpose}"
