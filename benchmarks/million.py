@@ -61,7 +61,7 @@ def fill(account: Account, person: User, *, requests: int) -> None:
     sums.fold(today=today)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
     if found := ledger.audit():
         raise SystemExit(f"what was made is not a ledger: {found}")

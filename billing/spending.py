@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -23,16 +23,15 @@ class Part(Enum):
     ENDPOINT = "endpoint"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
+class Sum(NamedTuple):
     """What requests of one hour or day cost. `key_id` 0 and `endpoint` "": not known, or not asked.
 
     `at` is the beginning of the hour or day (UTC); `requests` counts those that were billed.
     """
 
     at: dt.datetime
-    key_id: int = 0
-    endpoint: str = ""
+    key_id: int
+    endpoint: str
     requests: int
     cost_nusd: int
 
@@ -109,13 +108,7 @@ def spent(
     times = {at: from_sql(at) for at in {row[1] for row in rows if row[0] != "ledger"}}
     return Spending(
         sums=[
-            Sum(
-                at=times[at],
-                key_id=int(key_id),
-                endpoint=endpoint,
-                requests=int(requests),
-                cost_nusd=int(cost),
-            )
+            Sum(times[at], int(key_id), endpoint, int(requests), int(cost))
             for kind, at, key_id, endpoint, requests, cost in rows
             if kind != "ledger"
         ],

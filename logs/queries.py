@@ -2,21 +2,19 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Case, Sum, When
-from django.db.models.expressions import RawSQL
+from django.db.models import Sum
 
 from accounts.hours import day_sql, from_sql
 from accounts.timeids import midnight
 from logs.models import LabelHour, LatencyDay, UsageHour
 from logs.sums import TOKENS
 
-# What one question may return of a label's values: the largest ones.
-LABELS_MAX = 100
+# How many values of a label one question may tell apart: the costliest.
+LABELS_MAX = 1_000
 
 
 class Part(Enum):
@@ -27,18 +25,24 @@ class Part(Enum):
     VENDOR = "vendor"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(NamedTuple):
     """Requests of one hour or day. `key_id` 0, `model` and `vendor` "": not known, or not asked."""
 
     at: dt.datetime
-    key_id: int = 0
-    model: str = ""
-    vendor: str = ""
+    key_id: int
+    model: str
+    vendor: str
     requests: int
     errors: int
     # By class, in the order of TOKENS.
     tokens: tuple[int, ...]
+
+
+_USAGE = """
+SELECT {at}, {key}, {model}, {vendor}, {sums} FROM logs_usagehour h
+WHERE account_id = %s AND hour >= %s AND hour < %s {only} GROUP BY 1, 2, 3, 4
+"""
+_SUMS = ", ".join(f"CAST(SUM({name}) AS bigint)" for name in ("requests", "errors", *TOKENS))
 
 
 def usage(
@@ -54,48 +58,70 @@ def usage(
 
     `key_ids`: only requests of these keys.
     """
-    rows = UsageHour.objects.filter(
-        account_id=account_id, hour__gte=midnight(since), hour__lt=midnight(until)
+    only = "" if key_ids is None else "AND FALSE"
+    if key_ids:
+        only = f"AND api_key_id IN ({', '.join(['%s'] * len(key_ids))})"
+    sql = _USAGE.format(
+        at=_at(by_hour=by_hour),
+        key="api_key_id" if Part.KEY in parts else "0",
+        model="model" if Part.MODEL in parts else "''",
+        vendor="vendor" if Part.VENDOR in parts else "''",
+        sums=_SUMS,
+        only=only,
     )
+    rows = _rows(sql, [account_id, *_hours(since, until), *(key_ids or ())])
+    times = {at: from_sql(at) for at in {row[0] for row in rows}}
+    return [Usage(times[row[0]], *row[1:6], row[6:]) for row in rows]
+
+
+def _at(*, by_hour: bool) -> str:
+    return "h.hour" if by_hour else day_sql(connection.vendor, "h.hour")
+
+
+def _hours(since: dt.date, until: dt.date) -> list[Any]:
+    return [connection.ops.adapt_datetimefield_value(midnight(day)) for day in (since, until)]
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def used(
+    account_id: int, *, since: dt.date, key_ids: Collection[int] | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the models and the vendors of requests since a day (UTC), sorted; one query."""
+    rows = UsageHour.objects.filter(account_id=account_id, hour__gte=midnight(since))
     if key_ids is not None:
         rows = rows.filter(api_key_id__in=key_ids)
-    names = [part.value for part in parts]
-    sums = {f"{name}_sum": Sum(name) for name in ("requests", "errors", *TOKENS)}
-    asked = _at(rows, "logs_usagehour", by_hour=by_hour).values_list("at", *names).annotate(**sums)
-    found = list(asked.order_by())
-    times = {at: from_sql(at) for at in {row[0] for row in found}}
-    return [_usage(times[row[0]], row[1:], names) for row in found]
+    pairs = set(rows.values_list("model", "vendor").distinct().order_by())
+    models, vendors = {model for model, _ in pairs}, {vendor for _, vendor in pairs}
+    return sorted(models - {""}), sorted(vendors - {""})
 
 
-def _usage(at: dt.datetime, row: Sequence[Any], names: Sequence[str]) -> Usage:
-    told = dict(zip(names, row, strict=False))
-    requests, errors, *tokens = row[len(names) :]
-    return Usage(
-        at=at,
-        key_id=told.get("api_key_id", 0),
-        model=told.get("model", ""),
-        vendor=told.get("vendor", ""),
-        requests=requests,
-        errors=errors,
-        tokens=tuple(tokens),
-    )
-
-
-def _at(rows: Any, table: str, *, by_hour: bool) -> Any:
-    column = f"{table}.hour"
-    return rows.annotate(
-        at=RawSQL(column if by_hour else day_sql(connection.vendor, column), [])  # noqa: S611
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labeled:
-    """Requests of one hour or day that carried a label; None: all labels beyond LABELS_MAX."""
+class Labeled(NamedTuple):
+    """Requests of one hour or day that carried a label; None: all labels but the costliest."""
 
     at: dt.datetime
     label: str | None
     requests: int
     cost_nusd: int
+
+
+# Labels that cost most are told apart; all in one statement, so that it adds up.
+_LABELED = """
+WITH sums AS MATERIALIZED (
+    SELECT {at} AS at, label, SUM(requests) AS requests, SUM(cost_nusd) AS cost
+    FROM logs_labelhour h
+    WHERE account_id = %s AND hour >= %s AND hour < %s AND kind = %s GROUP BY 1, 2
+), largest AS (
+    SELECT label AS told FROM sums GROUP BY label
+    ORDER BY SUM(cost) DESC, SUM(requests) DESC, label LIMIT %s
+)
+SELECT at, told, CAST(SUM(requests) AS bigint), CAST(SUM(cost) AS bigint)
+FROM sums LEFT JOIN largest ON told = label GROUP BY 1, 2
+"""
 
 
 def labeled(
@@ -105,31 +131,16 @@ def labeled(
     until: dt.date,
     kind: LabelHour.Kind,
     by_hour: bool = False,
+    labels_max: int = LABELS_MAX,
 ) -> list[Labeled]:
-    """Return what requests with labels of a kind cost, the LABELS_MAX costliest apart; one query.
+    """Return what requests with labels of a kind cost, the costliest apart; one query.
 
     A request that carries no such label is in none: the rest of the account's sums is theirs.
     """
-    rows = LabelHour.objects.filter(
-        account_id=account_id, kind=kind, hour__gte=midnight(since), hour__lt=midnight(until)
-    )
-    largest = (
-        rows.values("label")
-        .annotate(cost=Sum("cost_nusd"), count=Sum("requests"))
-        .order_by("-cost", "-count", "label")
-        .values("label")[:LABELS_MAX]
-    )
-    told = Case(When(label__in=largest, then="label"), default=None)
-    found = (
-        _at(rows, "logs_labelhour", by_hour=by_hour)
-        .annotate(told=told)
-        .values_list("at", "told")
-        .annotate(count=Sum("requests"), cost=Sum("cost_nusd"))
-    )
-    return [
-        Labeled(at=from_sql(at), label=label, requests=requests, cost_nusd=cost)
-        for at, label, requests, cost in found.order_by()
-    ]
+    sql = _LABELED.format(at=_at(by_hour=by_hour))
+    rows = _rows(sql, [account_id, *_hours(since, until), kind.value, labels_max])
+    times = {at: from_sql(at) for at in {row[0] for row in rows}}
+    return [Labeled(times[row[0]], *row[1:]) for row in rows]
 
 
 def latencies(

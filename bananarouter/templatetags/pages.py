@@ -11,6 +11,7 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from bananarouter.pages import words
 from bananarouter.pages.catalogue import words as catalogue_words
@@ -79,7 +80,7 @@ def exact_usd(amount_nusd: Fraction | int) -> str:
     """Write an amount of nUSD exactly, even below one nano-dollar: `$2.50`, `$0.0000003175`."""
     amount = Fraction(amount_nusd)
     usd = Decimal(amount.numerator) / Decimal(amount.denominator) / Decimal(10**9)
-    whole, _, decimals = f"{usd:f}".partition(".")
+    whole, _point, decimals = f"{usd:f}".partition(".")
     return f"${int(whole):,}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
@@ -136,6 +137,34 @@ def generation(request_id: uuid.UUID) -> str:
 def served(endpoint: str | None) -> str:
     """Return the model of an endpoint's slug, which is `<channel>:<model>`."""
     return (endpoint or "").partition(":")[2]
+
+
+@register.filter
+def grouped(count: object) -> str:
+    """Write a whole number in groups of three digits, `1,234,567`; nothing for what is none."""
+    return f"{count:,}" if isinstance(count, int) else ""
+
+
+@register.filter
+def cached_note(row: RequestLog) -> str:
+    """Say how many of a request's tokens were read from a cache; nothing for none."""
+    count = row.cache_read_tokens
+    return _("%(count)s cached") % {"count": f"{count:,}"} if count else ""
+
+
+@register.filter
+def reasoning_note(row: RequestLog) -> str:
+    """Say how many of a request's tokens were hidden reasoning; nothing for none."""
+    count = row.reasoning_tokens
+    return _("%(count)s reasoning") % {"count": f"{count:,}"} if count else ""
+
+
+@register.filter
+def served_note(row: RequestLog) -> str:
+    """Say which model served a request where it is not the one that was asked for."""
+    used = served(row.endpoint)
+    is_other = used and row.model and used != row.model
+    return _("served by %(used)s") % {"used": used} if is_other else ""
 
 
 @register.filter

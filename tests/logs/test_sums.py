@@ -144,13 +144,12 @@ def test_usage_is_told_by_day_or_hour_and_part():
     assert queries.usage(7, **asked, key_ids=[]) == []
 
 
-def test_labels_are_told_and_only_the_costliest_of_too_many(monkeypatch):
+def test_labels_are_told_and_only_the_costliest_of_too_many():
     recorder.write([row(n, tag=f"t{n}", cost_nusd=n, hour=n) for n in range(1, 6)])
     asked = {"since": TODAY, "until": TODAY + DAY, "kind": LabelHour.Kind.TAG}
     assert sum(one.cost_nusd for one in queries.labeled(7, **asked)) == 15
-    monkeypatch.setattr(queries, "LABELS_MAX", 2)
     told = [(one.label or "", one.at.day, one.requests, one.cost_nusd)
-            for one in queries.labeled(7, **asked)]  # fmt: skip
+            for one in queries.labeled(7, **asked, labels_max=2)]  # fmt: skip
     assert sorted(told) == [("", 31, 3, 6), ("t4", 31, 1, 4), ("t5", 31, 1, 5)]
     assert {one.at.hour for one in queries.labeled(7, **asked, by_hour=True)} == {1, 2, 3, 4, 5}
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,18 +17,16 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import end_users, roles
 from accounts.models import ApiKey, Membership
-from accounts.timeids import moment
+from accounts.timeids import DAY, moment
 from bananarouter.pages import sheets
 from bananarouter.pages.requests import filters, scope
 from bananarouter.pages.shell import Page, Private, of
 from billing.money import decimal_usd
-from logs import search
+from logs import queries, search
 from logs.models import RequestLog
 from logs.search import Found, Wanted
 
 PAGE_ROWS = 50
-# The lists to choose from hold what this many of the latest requests used.
-OPTIONS_FROM_ROWS = 200
 KEYS_OFFERED_MAX = 200
 CSV_ROWS_MAX = 10_000
 CSV_PAGE_ROWS = 2_000
@@ -114,10 +113,11 @@ class Requests(Listed, Page):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         chosen = self.filters
-        latest = self.find(Wanted(key_ids=self.visible), rows_max=OPTIONS_FROM_ROWS).rows
+        since = timezone.now().date() - settings.LOG_RETENTION_DAYS * DAY
+        models, vendors = queries.used(self.account.pk, since=since, key_ids=self.visible)
         chosen.form.offer(
-            models=sorted({row.model for row in latest if row.model}),
-            vendors=sorted({row.vendor for row in latest if row.vendor}),
+            models=models,
+            vendors=vendors,
             keys=scope.keys(self.membership, count_max=KEYS_OFFERED_MAX),
         )
         return super().get_context_data(
@@ -125,7 +125,7 @@ class Requests(Listed, Page):
             form=chosen.form,
             end_user_form=EndUserForm(auto_id="%s"),
             without_end_user=chosen.query(without="user"),
-            has_any=bool(latest),
+            has_any=bool(self.found.rows or models),
             is_own_only=self.visible is not None,
             keys_shown=self._keys_shown(),
             csv_rows_max=CSV_ROWS_MAX,

@@ -1,9 +1,9 @@
 """The usage of an account: figures for each group and step, whose sum is the ledger's."""
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 from bananarouter.pages.usage import names
@@ -22,36 +22,54 @@ _USAGE_PART = {Grouping.MODEL: logs.Part.MODEL, Grouping.VENDOR: logs.Part.VENDO
 _KINDS = {Grouping.TAG: LabelHour.Kind.TAG, Grouping.END_USER: LabelHour.Kind.END_USER}
 
 
-@dataclass(slots=True, kw_only=True)
-class Figures:
-    """What is counted. `tokens` by class, in the order of logs.sums.TOKENS."""
+# What is counted, in the order of a cell: spend in nUSD, requests, errors, tokens by class.
+SPEND, REQUESTS, ERRORS, FIRST_TOKENS = range(4)
+WIDTH = FIRST_TOKENS + len(TOKENS)
+_PLACES = {Measure.SPEND: SPEND, Measure.REQUESTS: REQUESTS, Measure.ERRORS: ERRORS}
 
-    spend_nusd: int = 0
-    requests: int = 0
-    errors: int = 0
-    tokens: list[int] = field(default_factory=lambda: [0] * len(TOKENS))
 
-    def add(self, other: "Figures") -> None:
+class Figures(list[int]):
+    """What is counted of a group's step, or of several: a plain list, for there are thousands."""
+
+    def add(self, other: Sequence[int]) -> None:
         """Add other figures to these."""
-        self.spend_nusd += other.spend_nusd
-        self.requests += other.requests
-        self.errors += other.errors
-        self.tokens = [a + b for a, b in zip(self.tokens, other.tokens, strict=True)]
+        for place, value in enumerate(other):
+            self[place] += value
 
     def measured(self, measure: Measure) -> int:
         """Return one of them."""
-        if measure is Measure.TOKENS:
-            return sum(self.tokens)
-        return {
-            Measure.SPEND: self.spend_nusd,
-            Measure.REQUESTS: self.requests,
-            Measure.ERRORS: self.errors,
-        }[measure]
+        place = _PLACES.get(measure)
+        return sum(self[FIRST_TOKENS:]) if place is None else self[place]
+
+    @property
+    def spend_nusd(self) -> int:
+        """What it cost."""
+        return self[SPEND]
+
+    @property
+    def requests(self) -> int:
+        """How many requests."""
+        return self[REQUESTS]
+
+    @property
+    def errors(self) -> int:
+        """How many of them failed."""
+        return self[ERRORS]
+
+    @property
+    def tokens(self) -> list[int]:
+        """Tokens by class, in the order of logs.sums.TOKENS."""
+        return self[FIRST_TOKENS:]
 
     @property
     def all_tokens(self) -> int:
         """Tokens of every class."""
-        return sum(self.tokens)
+        return sum(self[FIRST_TOKENS:])
+
+
+def nothing() -> Figures:
+    """Return figures that are all zero."""
+    return Figures([0] * WIDTH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +82,18 @@ class Report:
     cells: Mapping[tuple[str, int], Figures]
     spending: spending.Spending
 
-    @cached_property
+    @functools.cached_property
     def by_group(self) -> Mapping[str, Figures]:
         """Each group's figures over the whole period."""
-        found: dict[str, Figures] = {ident: Figures() for ident in self.groups}
+        found: dict[str, Figures] = {ident: nothing() for ident in self.groups}
         for (ident, _), figures in self.cells.items():
             found[ident].add(figures)
         return found
 
-    @cached_property
+    @functools.cached_property
     def total(self) -> Figures:
         """The figures of everything."""
-        total = Figures()
+        total = nothing()
         for figures in self.by_group.values():
             total.add(figures)
         return total
@@ -105,18 +123,17 @@ class _Builder:
         self.groups: dict[str, Group] = {}
         self.cells: dict[tuple[str, int], Figures] = {}
 
-    def add(self, group: Group, at: dt.datetime, figures: Figures) -> None:
-        """Add figures to a group's step."""
-        self.groups.setdefault(group.ident, group)
+    def cell(self, group: Group, at: dt.datetime) -> Figures:
+        """Return the figures of a group's step, to add to."""
         place = self._places.get(at)
         if place is None:
             place = self._places[at] = self.period.place(at, self.starts[0])
         key = (group.ident, place)
         found = self.cells.get(key)
         if found is None:
-            self.cells[key] = figures
-        else:
-            found.add(figures)
+            self.groups.setdefault(group.ident, group)
+            found = self.cells[key] = nothing()
+        return found
 
     def report(self, spent: spending.Spending) -> Report:
         """Return what was added."""
@@ -135,8 +152,11 @@ def build(
     period: Period,
     grouping: Grouping,
     key_ids: Collection[int] | None = None,
+    labels_max: int = logs.LABELS_MAX,
 ) -> Report:
     """Report on an account, or on some of its keys; at most four queries.
+
+    `labels_max`: how many of the caller's labels are told apart.
 
     What is spent is the ledger's; requests, errors and tokens are the request log's.
     """
@@ -154,13 +174,12 @@ def build(
     usage = logs.usage(account_id, parts=usage_parts, **asked)
     builder = _Builder(period, grouping)
     if is_label:
-        _add_labels(builder, account_id)
+        _add_labels(builder, account_id, labels_max=labels_max)
     of_sum, of_usage = _namers(grouping, spent.sums, usage, account_id=account_id)
     for one in spent.sums:
-        builder.add(of_sum(one), one.at, Figures(spend_nusd=one.cost_nusd))
+        builder.cell(of_sum(one), one.at)[SPEND] += one.cost_nusd
     for row in usage:
-        figures = Figures(requests=row.requests, errors=row.errors, tokens=list(row.tokens))
-        builder.add(of_usage(row), row.at, figures)
+        builder.cell(of_usage(row), row.at).add((0, row.requests, row.errors, *row.tokens))
     return builder.report(spent)
 
 
@@ -173,15 +192,17 @@ def _namers(
 ) -> tuple[Callable[[spending.Sum], Group], Callable[[logs.Usage], Group]]:
     """Return how sums of money and of usage find their groups."""
     if grouping is Grouping.MODEL:
+        of_model = functools.cache(names.of_model)
         return (
-            lambda one: names.of_model(one.endpoint.partition(":")[2]),
-            lambda row: names.of_model(row.model),
+            lambda one: of_model(one.endpoint.partition(":")[2]),
+            lambda row: of_model(row.model),
         )
     if grouping is Grouping.VENDOR:
         vendors = names.vendors({one.endpoint.partition(":")[0] for one in sums})
+        of_vendor = functools.cache(names.of_vendor)
         return (
-            lambda one: names.of_vendor(vendors.get(one.endpoint.partition(":")[0], "")),
-            lambda row: names.of_vendor(row.vendor),
+            lambda one: of_vendor(vendors.get(one.endpoint.partition(":")[0], "")),
+            lambda row: of_vendor(row.vendor),
         )
     ids = {one.key_id for one in sums} | {row.key_id for row in usage}
     # Of what carries a label its key is not known here: labels are added by themselves.
@@ -191,16 +212,17 @@ def _namers(
     return lambda one: keys.get(one.key_id, rest), lambda row: keys.get(row.key_id, rest)
 
 
-def _add_labels(builder: _Builder, account_id: int) -> None:
+def _add_labels(builder: _Builder, account_id: int, *, labels_max: int) -> None:
     """Add what carries a label to its group, and take it out of what carries none."""
     rest = names.nameless(builder.grouping)
+    of_label = functools.cache(names.of_label)
     for row in logs.labeled(
         account_id,
         since=builder.period.since,
         until=builder.period.until,
         kind=_KINDS[builder.grouping],
         by_hour=builder.period.step is Step.HOUR,
+        labels_max=labels_max,
     ):
-        group = names.of_label(row.label)
-        builder.add(group, row.at, Figures(spend_nusd=row.cost_nusd, requests=row.requests))
-        builder.add(rest, row.at, Figures(spend_nusd=-row.cost_nusd, requests=-row.requests))
+        builder.cell(of_label(row.label), row.at).add((row.cost_nusd, row.requests))
+        builder.cell(rest, row.at).add((-row.cost_nusd, -row.requests))
