@@ -1,13 +1,26 @@
-"""Which news a user hears, and by which ways.
+"""Which news a user hears, by which ways, and the one place that tells them.
 
-A text message costs the reader's attention: it is for urgent kinds only, to a verified number.
+`tell` writes what is to be said in the caller's transaction; accounts.deliveries sends it after
+the commit. A text message costs the reader's attention: it is for urgent notices only, to a
+verified number.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from accounts.models import NotificationPreference, User
+from django.db import transaction
+
+from accounts import deliveries
+from accounts.models import (
+    Account,
+    Delivery,
+    Membership,
+    Notification,
+    NotificationPreference,
+    User,
+)
 
 WAYS: Final = ("email", "web", "sms")
 
@@ -47,6 +60,119 @@ class Preference:
 
     kind: Kind
     ways: frozenset[str]
+
+
+# What a fact may be: small, and never what a request or an answer said.
+Fact = str | int | bool | None
+KEY_CHARS_MAX, FACT_CHARS_MAX, FACTS_MAX = 160, 200, 20
+
+
+class NotSmall(ValueError):
+    """A notice says more than a notice may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One event to tell. Raises: KeyError for no kind of KINDS; NotSmall.
+
+    `key` names the event: whoever was told of it is not told again. `name` is that of the words,
+    templates/notices/<name>.txt, which the facts fill. `path` is where it leads on the site.
+    """
+
+    kind: str
+    key: str
+    name: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    path: str = "/overview"
+    # True: worth a text message to those who chose them.
+    is_urgent: bool = False
+
+    def __post_init__(self) -> None:
+        KINDS[self.kind]
+        texts = [value for value in self.facts.values() if isinstance(value, str)]
+        is_small = len(self.facts) <= FACTS_MAX and all(len(t) <= FACT_CHARS_MAX for t in texts)
+        if not is_small or not 0 < len(self.key) <= KEY_CHARS_MAX:
+            raise NotSmall(self.name)
+
+
+def tell(
+    *,
+    user: User,
+    notice: Notice,
+    now: dt.datetime,
+    account: Account | None = None,
+    address: str = "",
+) -> bool:
+    """Tell a user of an event by the ways that they chose; False when they were told before.
+
+    In the caller's transaction; it is sent after the commit, and a mail server that is away
+    fails nothing. `account` is the one that it is about; `address` takes the mail instead of the
+    user's own (of somebody who has just changed it).
+    """
+    with transaction.atomic():
+        row, is_new = Notification.objects.get_or_create(
+            user=user, key=notice.key, defaults=_row(user, notice, account=account, now=now)
+        )
+        if is_new:
+            _write_deliveries(row, notice, address=address, now=now)
+    return is_new
+
+
+def tell_account(
+    *, account: Account, roles: Callable[[str], bool], notice: Notice, now: dt.datetime
+) -> int:
+    """Tell each active member whose role has the right; return how many were told now.
+
+    `roles` is a question of accounts.roles: `roles.may_see_money`.
+    """
+    places = Membership.objects.filter(account=account, user__is_active=True)
+    readers = [
+        place.user for place in places.select_related("user").order_by("pk") if roles(place.role)
+    ]
+    return sum(tell(user=user, notice=notice, now=now, account=account) for user in readers)
+
+
+def _row(
+    user: User, notice: Notice, *, account: Account | None, now: dt.datetime
+) -> dict[str, object]:
+    return {
+        "account": account,
+        "kind": notice.kind,
+        "name": notice.name,
+        "facts": dict(notice.facts),
+        "path": notice.path,
+        "is_on_site": "web" in ways(user, notice),
+        "created_at": now,
+    }
+
+
+def _write_deliveries(row: Notification, notice: Notice, *, address: str, now: dt.datetime) -> None:
+    made = [
+        Delivery(
+            notification=row,
+            way=way,
+            state=Delivery.State.WAITING,
+            address=address if way == "email" else "",
+            next_try_at=now,
+            created_at=now,
+        )
+        for way in WAYS
+        if way in ways(row.user, notice)
+    ]
+    for one in made:
+        if one.way == "web":  # it is there with its row
+            one.state, one.next_try_at, one.done_at = Delivery.State.SENT, None, now
+    Delivery.objects.bulk_create(made)
+    if any(one.next_try_at for one in made):
+        deliveries.hurry(row)
+
+
+def ways(user: User, notice: Notice) -> frozenset[str]:
+    """Return by which ways a notice reaches a user; one query."""
+    kind = KINDS[notice.kind]
+    row = NotificationPreference.objects.filter(user=user, kind=kind.name).first()
+    found = _ways(kind, row, has_phone=has_phone(user))
+    return found if notice.is_urgent else found - {"sms"}
 
 
 def preferences(user: User) -> Sequence[Preference]:

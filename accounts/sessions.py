@@ -17,11 +17,13 @@ from django.contrib.sessions.backends import db
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language
 
 from accounts import devices
 from accounts.models import User
 
 STARTED, SEEN, IS_STAFF = "started", "seen", "is_staff"
+LANGUAGE = "language"
 # A session's use is written down this often at most.
 SEEN_EVERY_S = 300
 _KEY = re.compile(r"[a-z0-9]{32}")
@@ -49,6 +51,7 @@ class SessionStore(db.SessionStore):
             if STARTED not in data:  # a log-in
                 staff = User.objects.filter(pk=data[USER_KEY], is_staff=True)
                 data[STARTED], data[IS_STAFF] = now, staff.exists()
+                data[LANGUAGE] = _note_language(data[USER_KEY])
             data.setdefault(SEEN, now)
         super().save(must_create)
 
@@ -73,6 +76,13 @@ def _has_user(request: HttpRequest) -> bool:
         return False
 
 
+def _note_language(user_pk: str) -> str:
+    """Remember in which language a user reads, and return it: that is how we write to them."""
+    language = get_language() or settings.LANGUAGE_CODE
+    User.objects.filter(pk=user_pk).exclude(language=language).update(language=language)
+    return language
+
+
 class Activity:
     """Notes where a session is used, for the list that its user sees; keeps pages out of caches.
 
@@ -90,6 +100,8 @@ class Activity:
             request.session[SEEN] = now
             if request.user.is_authenticated:
                 UserSession.objects.create_from_request(request)
+        if is_users and request.session.get(LANGUAGE) != get_language():
+            request.session[LANGUAGE] = _note_language(request.session[USER_KEY])
         response = self._get_response(request)
         if is_users and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)

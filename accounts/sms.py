@@ -3,11 +3,14 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+
+# The code of a carrier that did not answer at all.
+NO_ANSWER: Final = "no_answer"
 
 
 class SmsFailed(Exception):
@@ -22,6 +25,7 @@ class Kind(enum.StrEnum):
     """What a message is for: carriers in China send approved templates only, one for each."""
 
     CODE = "code"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,13 @@ def send_code(*, phone: str, code: str) -> None:
     """Send a code that proves who holds a phone. Raises: SmsFailed."""
     text = _("%(code)s is your BananaRouter code. Tell it to nobody.") % {"code": code}
     carrier().send(Message(phone=phone, kind=Kind.CODE, text=text, parameters={"code": code}))
+
+
+def send_notice(*, phone: str, title: str) -> None:
+    """Send the title of an urgent notice, and where it is told in full. Raises: SmsFailed."""
+    text = f"{settings.OPERATOR_NAME}: {title}. {settings.PUBLIC_URL}/notifications"
+    message = Message(phone=phone, kind=Kind.NOTICE, text=text, parameters={"title": title})
+    carrier().send(message)
 
 
 def carrier() -> Carrier:

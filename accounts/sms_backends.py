@@ -16,11 +16,10 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.sms import Kind, Message, SmsFailed
+from accounts.sms import NO_ANSWER, Kind, Message, SmsFailed
 
 TIMEOUT_S = 10
 ANSWER_BYTES_MAX = 64 << 10
-NO_ANSWER = "no_answer"
 
 
 class Console:
@@ -53,7 +52,10 @@ class Aliyun:
     Source: the RPC signature of Alibaba Cloud's API gateway, Dysmsapi 2017-05-25 (2026-11).
     """
 
-    TEMPLATES = {Kind.CODE: "ALIYUN_SMS_TEMPLATE"}
+    TEMPLATES = {
+        Kind.CODE: "ALIYUN_SMS_TEMPLATE",
+        Kind.NOTICE: "ALIYUN_SMS_NOTICE_TEMPLATE",
+    }
 
     def send(self, message: Message) -> None:
         fields = {

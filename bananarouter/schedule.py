@@ -1,8 +1,9 @@
-"""When tasks are due: names of billing.tasks and others, and the seconds between two runs."""
+"""When tasks are due: names of the apps' tasks, and the seconds between two runs."""
 
 from typing import Final
 
 _EVERY_S: Final = {
+    "accounts.sweep_notices": 10.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,

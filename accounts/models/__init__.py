@@ -3,7 +3,7 @@
 from accounts.models.agreements import Consent, PolicyVersion
 from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
-from accounts.models.notices import NotificationPreference
+from accounts.models.notices import Delivery, Notification, NotificationPreference
 from accounts.models.people import Account, BillingDetails, Invitation, Membership, User
 from accounts.models.requests import ContactMessage, ContactRequest
 
@@ -16,8 +16,10 @@ __all__ = [
     "Consent",
     "ContactMessage",
     "ContactRequest",
+    "Delivery",
     "Invitation",
     "Membership",
+    "Notification",
     "NotificationPreference",
     "PolicyVersion",
     "User",

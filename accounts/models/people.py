@@ -16,6 +16,8 @@ class User(AbstractUser):
     # E.164; used for verification and urgent notices only (policy clause 1.1-phone).
     phone = models.CharField(max_length=16, blank=True)
     phone_verified_at = models.DateTimeField(null=True, blank=True)
+    # In which we write to this user: that of the latest page seen; "": not known yet.
+    language = models.CharField(max_length=10, blank=True, default="", editable=False)
 
     REQUIRED_FIELDS = ["email"]
 

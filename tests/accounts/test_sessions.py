@@ -157,3 +157,12 @@ def test_a_new_password_ends_the_other_sessions(alice):
     here.post(reverse("account_change_password"), fields)
     assert is_in(here)
     assert not is_in(there)
+
+
+def test_a_user_is_written_to_in_the_language_of_the_latest_page(alice):
+    client = Client()
+    log_in(client)
+    for language, expected in (("zh-hans", "zh-hans"), ("en", "en")):
+        client.get(reverse("overview"), headers={"accept-language": language})
+        alice.refresh_from_db()
+        assert alice.language == expected

@@ -72,6 +72,7 @@ def aliyun(carrier, settings):
     settings.ALIYUN_SMS_ACCESS_KEY_ID = "testId"
     settings.ALIYUN_SMS_ACCESS_KEY_SECRET = "testSecret"
     settings.ALIYUN_SMS_SIGN_NAME, settings.ALIYUN_SMS_TEMPLATE = "香蕉 路由", "SMS_1~*+"
+    settings.ALIYUN_SMS_NOTICE_TEMPLATE = "SMS_2"
     carrier.answer = b'{"Code": "OK", "Message": "OK", "BizId": "1"}'
     return carrier
 
