@@ -6,11 +6,10 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Sum
 
 from accounts.hours import day_sql, from_sql
 from accounts.timeids import midnight
-from logs.models import LabelHour, LatencyDay, UsageHour
+from logs.models import LabelHour, UsageHour
 from logs.sums import TOKENS
 
 # How many values of a label one question may tell apart: the costliest.
@@ -71,7 +70,7 @@ def usage(
     )
     rows = _rows(sql, [account_id, *_hours(since, until), *(key_ids or ())])
     times = {at: from_sql(at) for at in {row[0] for row in rows}}
-    return [Usage(times[row[0]], *row[1:6], row[6:]) for row in rows]
+    return [Usage._make((times[row[0]], *row[1:6], row[6:])) for row in rows]
 
 
 def _at(*, by_hour: bool) -> str:
@@ -85,7 +84,8 @@ def _hours(since: dt.date, until: dt.date) -> list[Any]:
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def used(
@@ -144,17 +144,16 @@ def labeled(
 
 
 def latencies(
-    account_id: int, *, since: dt.date, until: dt.date
+    account_id: int, *, since: dt.date, until: dt.date, by_model: bool = True
 ) -> Mapping[str, Mapping[int, int]]:
     """Return how many answers fell into each step of latency (logs.latency), by model; one query.
 
-    The model is "" where the catalogue does not know it.
+    The model is "" where the catalogue does not know it, or where none is asked for.
     """
-    rows = (
-        LatencyDay.objects.filter(account_id=account_id, day__gte=since, day__lt=until)
-        .values_list("model", "step")
-        .annotate(count=Sum("requests"))
-        .order_by()
+    rows = _rows(
+        f"SELECT {'model' if by_model else repr('')}, step, CAST(SUM(requests) AS bigint) "  # noqa: S608
+        "FROM logs_latencyday WHERE account_id = %s AND day >= %s AND day < %s GROUP BY 1, 2",
+        [account_id, *map(connection.ops.adapt_datefield_value, (since, until))],
     )
     found: dict[str, dict[int, int]] = {}
     for model, step, requests in rows:

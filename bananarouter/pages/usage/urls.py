@@ -6,5 +6,6 @@ from bananarouter.pages.usage import views
 
 urlpatterns: list[URLPattern] = [
     path("usage", views.Usage.as_view(), name="usage"),
+    path("usage/latency", views.Latency.as_view(), name="usage_latency"),
     path("usage.csv", views.Download.as_view(), name="usage_csv"),
 ]

@@ -1,7 +1,7 @@
 """Usage: what was spent and asked for, by day, kept apart as one likes; as CSV, too."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -101,18 +101,30 @@ class Usage(_Reader, Page):
 
     def _figures(self, choice: Choice, report: Report) -> dict[str, Any]:
         drawn = picture.chart(report, choice.measure)
-        steps: Mapping[str, Mapping[int, int]] = {}
-        if self._sees_all:
-            since, until = choice.period.since, choice.period.until
-            steps = queries.latencies(self.account.pk, since=since, until=until)
         return {
             "chart": drawn,
             "rows": picture.rows(report, drawn, choice.measure),
             "group_name": GROUPINGS[choice.grouping],
             "measure_name": MEASURES[choice.measure],
             "classes": picture.token_classes(report.total),
-            "latencies": picture.latencies(steps),
         }
+
+
+class Latency(_Reader, Page):
+    """How long answers took: thousands of counts, so the page of usage asks for it later."""
+
+    template_name = "usage/latency.html"
+    nav = "usage"
+    # Summed for the whole account.
+    needs = roles.may_see_all_requests
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        choice = self._choice()
+        since, until = choice.period.since, choice.period.until
+        steps = queries.latencies(self.account.pk, since=since, until=until)
+        return super().get_context_data(
+            latencies=picture.latencies(steps), query=choice.query(), **kwargs
+        )
 
 
 class Download(_Reader):
