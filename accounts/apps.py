@@ -8,6 +8,8 @@ class AccountsConfig(AppConfig):
 
     name = "accounts"
     default_auto_field = "django.db.models.BigAutoField"
+    # Where its personal data is declared: accounts/personal_data.py.
+    personal_data = "accounts.stores"
 
     def ready(self) -> None:
         from accounts import checks  # noqa: PLC0415  Django's place for registrations

@@ -10,6 +10,8 @@ class BillingConfig(AppConfig):
 
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
+    # Where its personal data is declared: accounts/personal_data.py.
+    personal_data = "billing.stores"
 
     def ready(self) -> None:
         checks.install()

@@ -8,3 +8,5 @@ class LogsConfig(AppConfig):
 
     name = "logs"
     default_auto_field = "django.db.models.BigAutoField"
+    # Where its personal data is declared: accounts/personal_data.py.
+    personal_data = "logs.stores"

@@ -9,6 +9,8 @@ class RoutingConfig(AppConfig):
 
     name = "routing"
     default_auto_field = "django.db.models.BigAutoField"
+    # Where its personal data is declared: accounts/personal_data.py.
+    personal_data = "routing.stores"
 
     def ready(self) -> None:
         """Register the checks of the vendor files."""

@@ -1,0 +1,15 @@
+"""Personal data in routing: none; its models say what can be reached, and how."""
+
+from django.db.models import Model
+
+from accounts.personal_data import Store
+from routing.models import Channel, Endpoint, ModelAlias
+from routing.models import Model as CatalogueModel
+
+STORES: tuple[Store, ...] = ()
+IMPERSONAL: dict[type[Model], str] = {
+    Channel: "The operator's own ways to vendors.",
+    CatalogueModel: "The public catalogue.",
+    Endpoint: "The public catalogue.",
+    ModelAlias: "The public catalogue.",
+}
