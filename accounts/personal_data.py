@@ -43,6 +43,7 @@ class Retention(enum.StrEnum):
     SESSION = "session"
     CONSENTS = "consents"
     CONTACT = "contact"
+    NOTIFICATIONS = "notifications"
     STAFF_LOG = "staff_log"
     REQUESTS = "requests"
     SUMS = "sums"

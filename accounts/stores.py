@@ -23,8 +23,10 @@ from accounts.models import (
     Consent,
     ContactMessage,
     ContactRequest,
+    Delivery,
     Invitation,
     Membership,
+    Notification,
     NotificationPreference,
     PolicyVersion,
     User,
@@ -67,8 +69,8 @@ PEOPLE = (
         model=User,
         rows=lambda subject: User.objects.filter(pk=subject.user_id),
         fields=names(
-            "id username email display_name phone phone_verified_at date_joined last_login "
-            "is_active is_staff is_superuser"
+            "id username email display_name language phone phone_verified_at date_joined "
+            "last_login is_active is_staff is_superuser"
         ),
         withheld=apart(sealed="password"),
     ),
@@ -164,6 +166,30 @@ PEOPLE = (
         rows=lambda subject: NotificationPreference.objects.filter(user_id=subject.user_id),
         fields=names("kind by_email by_web by_sms"),
         withheld=apart(inner="id user_id"),
+    ),
+    Store(
+        name="notifications",
+        title=_("What we told you"),
+        model=Notification,
+        rows=lambda subject: Notification.objects.filter(user_id=subject.user_id),
+        fields=names("public_id account_id kind name facts path is_on_site created_at read_at"),
+        withheld=apart(inner="id user_id key"),
+        retention=Retention.NOTIFICATIONS,
+        ending=Ending.ERASED,
+        why=NO_USE,
+    ),
+    Store(
+        name="deliveries",
+        title=_("How it was sent to you"),
+        model=Delivery,
+        rows=lambda subject: Delivery.objects.filter(notification__user_id=subject.user_id),
+        fields=names(
+            "public_id notification__public_id way state address attempts error created_at done_at"
+        ),
+        withheld=apart(inner="id next_try_at"),
+        retention=Retention.NOTIFICATIONS,
+        ending=Ending.ERASED,
+        why=NO_USE,
     ),
     Store(
         name="consents",
