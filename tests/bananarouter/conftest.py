@@ -4,13 +4,14 @@ import itertools
 import uuid
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import keys
 from billing import closing
 from billing.models import Charge, Lease, Wallet
 from routing.models import Channel
-from tests import factories
+from tests import factories, site
 
 _count = itertools.count(1)
 
@@ -65,3 +66,14 @@ def desk(db):
         name="demo", vendor="acme", protocol="openai-chat", base_url="http://x/v1"
     )
     return Desk(factories.user("alice"))
+
+
+@pytest.fixture(scope="module")
+def scene(django_db_setup, django_db_blocker):
+    """The site with something of everything (tests/site.py): made once for the tests of a module.
+
+    Each test's own changes are undone to what it was.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield site.build()
+        transaction.set_rollback(True)

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from tests import site
 
-pytestmark = pytest.mark.django_db
+# Which database it is makes no difference to who may.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 OURS = site.ours()
 PRIVATE = [route for route in OURS if route.name not in site.PUBLIC]
 OBJECTS = [route for route in PRIVATE if route.arguments]
@@ -19,11 +20,6 @@ REFUSED = {403, 404, 405}
 
 def named(routes):
     return pytest.mark.parametrize("route", routes, ids=lambda route: route.name)
-
-
-@pytest.fixture
-def scene():
-    return site.build()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from bananarouter.templatetags import pages
 from billing.models import Attempt, Charge
 from routing.error_codes import Code
 from routing.surfaces import Surface
-from tests import factories, site
+from tests import site
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -222,10 +222,10 @@ def test_a_template_has_nothing_inline_and_calls_nobody(path):
 PAGES = [route for route in site.routes() if not route.is_staff and route.name != "None"]
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db
 @pytest.mark.parametrize("route", PAGES, ids=lambda route: route.name)
-def test_a_page_is_strict_small_and_speaks_two_languages(route):
-    scene = site.build(password=factories.PASSWORD)
+def test_a_page_is_strict_small_and_speaks_two_languages(route, scene):
     if set(route.arguments) - set(scene.values):
         pytest.skip("a link that only a mail holds")
     stranger, alice = Client(raise_request_exception=False), Client(raise_request_exception=False)
