@@ -194,7 +194,7 @@ PERMISSIONS_POLICY = {
 # Logging and metrics
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "bananarouter.observability.configure"
-LOGGING = {"level": LOG_LEVEL}
+LOGGING = {"level": LOG_LEVEL, "reports_to": env.secret("SENTRY_DSN")}
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 
 # Templates
