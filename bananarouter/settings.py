@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env, payment_settings, schedule
+from bananarouter import env, payment_settings, privacy_settings, schedule
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -362,6 +362,7 @@ PAYMENTS = payment_settings.read(SECRETS_DIR)
 # Who runs this installation: shown on the legal pages and at the foot of each page
 OPERATOR_NAME = env.text("OPERATOR_NAME", "BananaRouter")
 OPERATOR_ADDRESS = env.text("OPERATOR_ADDRESS")
+POLICY_NOTICE_DAYS = privacy_settings.policy_notice_days()
 CONTACT_EMAIL = env.text("CONTACT_EMAIL", "contact@bananarouter.com")
 HOSTING_PROVIDER = env.text("HOSTING_PROVIDER")
 ICP_NUMBER = env.text("ICP_NUMBER")
