@@ -68,7 +68,6 @@ def notice_of(version: PolicyVersion) -> Notice:
             # The day by which it holds at the earliest; the page says which day it is.
             "day": f"{version.effective_at:%Y-%m-%d}",
             "summary": version.summary,
-            "summary_zh": version.summary_zh,
             "is_material": version.is_material,
         },
         path=f"/{version.document.replace('_', '-')}/{version.version}",

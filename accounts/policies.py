@@ -30,7 +30,6 @@ class Text:
     version: str
     sha256: str
     summary: str
-    summary_zh: str
     is_material: bool
     effective_at: dt.datetime
 
@@ -54,7 +53,6 @@ def publish(text: Text, *, now: dt.datetime) -> PolicyVersion:
         defaults={
             "sha256": text.sha256,
             "summary": text.summary,
-            "summary_zh": text.summary_zh,
             "is_material": text.is_material,
             "published_at": now,
             "effective_at": max(text.effective_at, earliest),

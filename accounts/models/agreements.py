@@ -17,9 +17,8 @@ class PolicyVersion(models.Model):
     document = models.CharField(max_length=16, choices=Document.choices)
     version = models.CharField(max_length=20)
     sha256 = models.CharField(max_length=64)
-    # What it changes, in a sentence.
+    # What it changes, in an English sentence that the catalogs may translate.
     summary = models.CharField(max_length=200, blank=True)
-    summary_zh = models.CharField(max_length=200, blank=True)
     # True: it changes what users agreed to. It holds only after they had time to read it.
     is_material = models.BooleanField(default=False)
     published_at = models.DateTimeField()

@@ -12,7 +12,7 @@ CROSS_BORDER = Consent.Purpose.CROSS_BORDER
 def published(version, *, effective_at=NOW):
     text = policies.Text(
         document=PolicyVersion.Document.TERMS, version=version, sha256=version * 64, summary="",
-        summary_zh="", is_material=True, effective_at=effective_at,
+        is_material=True, effective_at=effective_at,
     )  # fmt: skip
     return policies.publish(text, now=NOW)
 

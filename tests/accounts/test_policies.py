@@ -20,7 +20,7 @@ DAY = dt.timedelta(days=1)
 def publish(version="1", *, now=NOW, **fields):
     text = {
         "document": "privacy", "version": version, "sha256": "a" * 64, "summary": "First.",
-        "summary_zh": "第一版。", "is_material": True, "effective_at": NOW, **fields,
+        "is_material": True, "effective_at": NOW, **fields,
     }  # fmt: skip
     return policies.publish(Text(**text), now=now)
 

@@ -123,15 +123,12 @@ def waiting() -> list[tuple[str, Version]]:
 def publish(document: str, version: Version, *, now: dt.datetime) -> PolicyVersion:
     """Publish one version. Raises: policies.VersionChanged."""
     with translation.override("en"):
-        english = str(version.summary)
-    with translation.override("zh-hans"):
-        chinese = str(version.summary)
+        summary_text = str(version.summary)
     text = policies.Text(
         document=document,
         version=version.number,
         sha256=version.sha256,
-        summary=english,
-        summary_zh=chinese,
+        summary=summary_text,
         is_material=version.is_material,
         effective_at=version.effective_at,
     )

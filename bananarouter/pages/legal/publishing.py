@@ -57,13 +57,15 @@ def _previewed(document: str, version: Version) -> dict[str, Any]:
     effective_at = version.effective_at
     if version.is_material:
         effective_at = max(effective_at, now + policies.notice())
+    with translation.override("en"):
+        summary = str(version.summary)
     row = PolicyVersion(
         document=document,
         version=version.number,
+        summary=summary,
         is_material=version.is_material,
         effective_at=effective_at,
     )
-    row.summary, row.summary_zh = (_said(version, language) for language in LANGUAGES)
     notice = announcements.notice_of(row)
     told = Notification(name=notice.name, facts=dict(notice.facts), path=notice.path)
     return {
@@ -72,11 +74,6 @@ def _previewed(document: str, version: Version) -> dict[str, Any]:
         "row": row,
         "mails": list(map(told_in(told), LANGUAGES)),
     }
-
-
-def _said(version: Version, language: str) -> str:
-    with translation.override(language):
-        return str(version.summary)
 
 
 def told_in(told: Notification) -> Any:

@@ -36,7 +36,7 @@ def alice():
 def _publish(document, version, now):
     text = policies.Text(
         document=document, version=version.number, sha256=version.sha256, summary="New.",
-        summary_zh="新的。", is_material=True, effective_at=now,
+        is_material=True, effective_at=now,
     )  # fmt: skip
     return policies.publish(text, now=now)
 
