@@ -28,6 +28,8 @@ def read(folder: Path) -> Payments:
         hold_hours=env.number("FIRST_PAYMENT_HOLD_HOURS", 24, high=720),
         refund_days=env.number("REFUND_DAYS", 14, high=3_650),
         staff_refund_minor_max=env.number("STAFF_REFUND_CENTS_MAX", 50_000),
+        staff_credit_minor_max=env.number("STAFF_CREDIT_CENTS_MAX", 2_000, high=100_000),
+        finance_credit_minor_max=env.number("FINANCE_CREDIT_CENTS_MAX", 10_000, high=100_000),
     )
 
 

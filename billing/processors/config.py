@@ -87,3 +87,6 @@ class Payments:
     hold_hours: int = 24
     refund_days: int = 14
     staff_refund_minor_max: int = 50_000
+    # What staff give an account alone, in USD cents: whoever may ask, and who may agree.
+    staff_credit_minor_max: int = 2_000
+    finance_credit_minor_max: int = 10_000

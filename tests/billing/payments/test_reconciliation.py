@@ -18,7 +18,7 @@ from billing.models import (
     Suspense,
     Wallet,
 )
-from billing.payments import applying, asking, clearing_report, reconciliation
+from billing.payments import applying, asking, clearing_report, reconciliation, staff_queue
 from billing.processors.base import NoticeKind, Row, Unavailable
 from tests.billing.payments.conftest import NOW, refunded
 
@@ -71,7 +71,7 @@ def test_what_agrees_is_matched_and_its_fee_posted_once(alice, pay, read):
     assert read(row(order, fee_minor=30), fee, more).new == 1
     assert balance("fees") == -55 * CENT
     assert StatementImport.objects.get().rows == 3
-    assert not reconciliation.open_rows().exists()
+    assert not staff_queue.open_rows().exists()
 
 
 def test_clearing_is_zero_when_everything_was_paid_out(alice, pay, read):
@@ -111,7 +111,7 @@ def test_each_difference_has_its_verdict(alice, pay, read, changed, verdict):
     order = pay(alice)
     read(row(order, **changed))
     assert verdicts()[f"row_{order.number}"] == verdict
-    waits = reconciliation.open_rows().filter(row_ref=f"row_{order.number}").exists()
+    waits = staff_queue.open_rows().filter(row_ref=f"row_{order.number}").exists()
     assert waits == (verdict != "matched")
     assert Wallet.objects.get().credit_nusd == order.credit_nusd  # a row never credits
 
@@ -154,7 +154,7 @@ def test_what_a_statement_lacks_waits_until_a_later_one_has_it(alice, pay, read)
     order = pay(alice)
     refund = refunded(order, minor=300)
     assert read().verdicts == {"missing_remote": 2}
-    assert reconciliation.open_rows().count() == 2
+    assert staff_queue.open_rows().count() == 2
     next_day = DAY + dt.timedelta(1)
     read(
         row(order),
@@ -162,7 +162,7 @@ def test_what_a_statement_lacks_waits_until_a_later_one_has_it(alice, pay, read)
             refund_ref=refund.id.hex),
         day=next_day, now=LATER + dt.timedelta(1),
     )  # fmt: skip
-    assert not reconciliation.open_rows().exists()
+    assert not staff_queue.open_rows().exists()
     assert StatementRow.objects.filter(resolved_by="import").count() == 2
 
 
@@ -209,7 +209,7 @@ def test_what_is_missing_here_is_credited_only_when_the_processor_agrees(alice, 
         "pending",
     ]
     assert Wallet.objects.get().credit_nusd == agreed.credit_nusd
-    assert reconciliation.open_rows().count() == 2
+    assert staff_queue.open_rows().count() == 2
     # The notice comes after all: the row is no longer a question.
     applying.take(tills.stripe.paid(asking.ask(silent)), now=LATER)
     assert reconciliation.heal("stripe", now=LATER) == 1
@@ -221,16 +221,7 @@ def test_a_query_that_tells_another_amount_goes_to_suspense(alice, start, tills,
     assert read(row(order)).credited == 0
     assert Suspense.objects.get().cause == "wrong_amount"
     assert Order.objects.get().state == "pending"
-    assert reconciliation.open_rows().count() == 1
-
-
-def test_staff_take_a_row_out_of_the_queue_once(read):
-    read(row(payment_ref="unknown"))
-    (waiting,) = reconciliation.open_rows("stripe")
-    assert reconciliation.resolve(waiting, by="staff:1", note="Sent back", now=NOW)
-    assert not reconciliation.resolve(waiting, by="staff:2", note="", now=NOW)
-    assert StatementRow.objects.get().resolved_by == "staff:1"
-    assert not reconciliation.open_rows().exists()
+    assert staff_queue.open_rows().count() == 1
 
 
 def test_days_are_read_in_order_when_they_are_ready_and_never_skipped(tills):
@@ -308,7 +299,7 @@ def test_six_kinds_of_faults_are_all_found_and_nothing_else(
         result = read(*lines)
     assert verdicts() == expected
     assert sum(result.verdicts.values()) == len(expected)
-    alarms = {one.row_ref for one in reconciliation.open_rows()}
+    alarms = {one.row_ref for one in staff_queue.open_rows()}
     assert alarms == {name for name, verdict in expected.items() if verdict != "matched"}
     assert len(alarms) == 6 * each
     # Fees: of every line that is neither a double nor failed, once.
