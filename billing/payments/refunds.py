@@ -118,6 +118,11 @@ def ask_all(
         ]
 
 
+def is_asked(account: Account, form_id: uuid.UUID) -> bool:
+    """Tell whether a form has asked for refunds of an account."""
+    return Refund.objects.filter(order__account=account, form_id=form_id).exists()
+
+
 def start(
     order: Order,
     amount_minor: int,
