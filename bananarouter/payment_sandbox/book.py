@@ -62,6 +62,8 @@ class Knobs:
     clock_s: float = 0.0  # added to the time in signatures
     key: str = ""  # "other": signed by a stranger; "platform": WeChat's certificate key
     truncate: int = 0  # bytes cut off the end of the body after signing
+    statement: str = ""  # a fault: one of statement_faults.FAULTS
+    booked_s: float = 0.0  # added to the times in statements: -86,400 books today as yesterday
     asynchronous: bool = False  # payments stay pending until POST /sandbox/settle
 
     def set(self, values: dict[str, Any]) -> None:

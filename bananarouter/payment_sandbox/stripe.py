@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bananarouter.payment_sandbox import stripe_api
+from bananarouter.payment_sandbox import statement_faults, stripe_api
 from bananarouter.payment_sandbox import stripe_shapes as shapes
 from bananarouter.payment_sandbox.book import Payment, Refund
 from bananarouter.payment_sandbox.desk import Desk
@@ -225,6 +225,10 @@ class Counter:
     def payments(self) -> list[Payment]:
         """Return all payments, oldest first."""
         return self._desk.book.of("stripe")
+
+    def told_moves(self) -> list[Json]:
+        """Return the balance transactions, as well or as badly as the knobs say."""
+        return statement_faults.moves(self._desk.book, self.moves)
 
     # What the payer, the bank and Stripe's staff do.
 

@@ -78,6 +78,11 @@ class Migration(migrations.Migration):
             name='resolution',
             field=models.CharField(blank=True, choices=[('settled', 'Settled'), ('explained', 'It is explained: no money is missing'), ('suspended', 'Put the money aside: a case of suspense decides whose it is'), ('written_off', 'Book the difference as our loss or gain')], max_length=11),
         ),
+        migrations.AlterField(
+            model_name='statementrow',
+            name='verdict',
+            field=models.CharField(choices=[('matched', 'Matched'), ('missing_local', 'Missing Local'), ('missing_remote', 'Missing Remote'), ('amount_diff', 'Amount Diff'), ('status_diff', 'Status Diff'), ('duplicate', 'Duplicate'), ('fee', 'Fee'), ('fee_diff', 'Fee Diff')], max_length=14),
+        ),
         migrations.RunPython(say_how_lines_ended, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name='refund',

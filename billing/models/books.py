@@ -94,6 +94,7 @@ class StatementRow(models.Model):
         STATUS_DIFF = "status_diff"
         DUPLICATE = "duplicate"
         FEE = "fee"
+        FEE_DIFF = "fee_diff"  # the processor kept more than is plausible
 
     class Resolution(models.TextChoices):
         """How a line left staff's queue: by itself, or by what staff decided."""

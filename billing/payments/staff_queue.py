@@ -82,7 +82,7 @@ def difference(row: StatementRow) -> Mapping[str, int]:
             found[row.currency] += row.amount_minor
     elif row.verdict == Verdict.MISSING_REMOTE:
         found[row.currency] -= row.amount_minor
-    else:
+    elif row.verdict != Verdict.FEE_DIFF:  # its fee was booked as the statement says
         _compare(row, found)
     return {currency: amount for currency, amount in found.items() if amount}
 

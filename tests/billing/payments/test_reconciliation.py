@@ -95,6 +95,9 @@ def test_clearing_is_zero_when_everything_was_paid_out(alice, pay, read):
     [
         ({"amount_minor": 999}, "amount_diff"),
         ({"currency": "CNY"}, "amount_diff"),
+        ({"fee_minor": 110}, "matched"),
+        ({"fee_minor": 111}, "fee_diff"),
+        ({"fee_minor": -1}, "fee_diff"),
         ({"status": "failed"}, "status_diff"),
         ({"payment_ref": "another"}, "missing_local"),
         ({"payment_ref": ""}, "matched"),
