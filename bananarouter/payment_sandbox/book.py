@@ -56,7 +56,8 @@ class Knobs:
     drop: int = 0  # so many notices are not delivered at all
     retries: int = 3  # after an answer that does not accept
     retry_s: float = 0.2
-    fail_calls: int = 0  # so many API calls answer 500
+    fail_calls: int = 0  # so many API calls answer 500, and nothing happens
+    lose_answers: int = 0  # so many API calls are carried out and answer 500 all the same
     hang_s: float = 0.0  # every API call waits so long
     wrong: str = ""  # one of: amount, currency, merchant, mode
     clock_s: float = 0.0  # added to the time in signatures

@@ -139,7 +139,10 @@ class Counter:
         self._add(payment)
         if ref in DECLINES:
             self._decline(payment, *DECLINES[ref])
-        self._arrive(payment)
+        if self._desk.book.knobs.asynchronous:
+            payment.state = "pending"
+        else:
+            self._arrive(payment)
         return payment
 
     def _decline(self, payment: Payment, code: str, decline_code: str) -> None:
@@ -269,7 +272,8 @@ class Counter:
                 self._sent_back(payment, refund)
                 self._tell(payment, "refund.updated", self.shown(payment, refund))
         if payment.state == "pending":
-            self._arrive(payment, "checkout.session.async_payment_succeeded")
+            is_away = payment.method == "off_session"
+            self._arrive(payment, "" if is_away else "checkout.session.async_payment_succeeded")
 
     def _arrive(self, payment: Payment, session_event: str = "") -> None:
         payment.state, payment.paid_at = "paid", time.time()

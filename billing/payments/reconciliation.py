@@ -63,7 +63,7 @@ def import_day(processor: str, day: dt.date, *, now: dt.datetime) -> Result:
     Raises: base.NotConfigured, base.Refused when there is none, base.Unavailable.
     """
     rows = registry.get(processor).statement(day)
-    result = _take(processor, day, rows, now=now)
+    result = take(processor, day, rows, now=now)
     credited = heal(processor, now=now)
     return Result(
         processor=processor,
@@ -75,8 +75,11 @@ def import_day(processor: str, day: dt.date, *, now: dt.datetime) -> Result:
     )
 
 
-def _take(processor: str, day: dt.date, rows: Sequence[Row], *, now: dt.datetime) -> Result:
-    """Store what is new in a statement, with its verdicts and postings, or nothing of it."""
+def take(processor: str, day: dt.date, rows: Sequence[Row], *, now: dt.datetime) -> Result:
+    """Store what is new in a statement, with its verdicts and postings, or nothing of it.
+
+    No processor is asked. Raises: base.NotConfigured.
+    """
     listed = _named(rows)
     digest = hashlib.sha256(orjson.dumps(listed)).digest()
     with transaction.atomic():

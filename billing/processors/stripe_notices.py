@@ -299,11 +299,7 @@ def _intent(frame: Frame, intent: Json) -> Notice:
 
 
 def _charge(frame: Frame, charge: Json) -> Notice:
-    """Moves no money; it is the only event that knows the card.
-
-    A charge carries its intent's metadata; of `setup_future_usage` it does not speak (API
-    reference, 2026-10). The card that paid is attached to the customer then.
-    """
+    """Moves no money; it is the only event that knows the card. Its metadata are the intent's."""
     card = part(part(charge, "payment_method_details"), "card")
     is_saved = bool(card) and text(part(charge, "metadata"), "saves_card") == SAVES_CARD
     return frame.notice(

@@ -13,12 +13,11 @@ CENT = 10_000_000
 
 
 @pytest.fixture
-def read(tills):
+def read(books):
     """Return `read(*rows)`: import a statement with these lines; return those that wait."""
 
     def run(*lines, day=DAY):
-        tills.stripe.days[day] = list(lines)
-        reconciliation.import_day("stripe", day, now=LATER)
+        reconciliation.take("stripe", day, lines, now=LATER)
         return list(staff_queue.open_rows("stripe"))
 
     return run
