@@ -49,6 +49,9 @@ class Decisions(ReadOnly):
             raise Http404
         form = self.form_for(request, row)
         if form.is_valid() and self.carry_out(request, row, form):
+            # What was decided stands in the row; the reason stays here even if the row goes on.
+            why = form.cleaned_data.get("note") or form.cleaned_data.get("reason") or ""
+            self.log_change(request, row, f"{self.tool_name}: {why}")
             return HttpResponseRedirect(
                 reverse(f"admin:billing_{self.opts.model_name}_change", args=[row.pk])
             )

@@ -164,7 +164,7 @@ def refuse(request: FapiaoRequest, note: str, *, actor: str, now: dt.datetime) -
     if not 0 < len(note) <= NOTE_MAX:
         raise BadField("note")
     request = _step(request, State.REFUSED, now=now, answered_by=actor[:80], note=note)
-    _tell(request, timeline.FAPIAO_REFUSED, actor=actor, now=now, note=note)
+    _tell(request, timeline.FAPIAO_REFUSED, actor=actor, now=now)
     return request
 
 
