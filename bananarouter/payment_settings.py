@@ -27,7 +27,10 @@ def read(folder: Path) -> Payments:
         network_orders_per_day=env.number("NETWORK_ORDERS_PER_DAY", 10, low=1),
         hold_hours=env.number("FIRST_PAYMENT_HOLD_HOURS", 24, high=720),
         refund_days=env.number("REFUND_DAYS", 14, high=3_650),
+        fee_ppm_max=env.number("PAYMENT_FEE_PPM_MAX", 60_000, high=1_000_000),
         staff_refund_minor_max=env.number("STAFF_REFUND_CENTS_MAX", 50_000),
+        staff_credit_minor_max=env.number("STAFF_CREDIT_CENTS_MAX", 2_000, high=100_000),
+        finance_credit_minor_max=env.number("FINANCE_CREDIT_CENTS_MAX", 10_000, high=100_000),
     )
 
 

@@ -10,7 +10,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
-from billing import admin_books, admin_payments, wallets
+from billing import (
+    admin_books,
+    admin_fapiao,
+    admin_payments,
+    admin_promotions,
+    admin_reconciliation,
+    wallets,
+)
 from billing.admin_tables import ReadOnly, link, money
 from billing.models import (
     Attempt,
@@ -32,7 +39,13 @@ from billing.models import (
 from billing.money import display_usd
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["admin_books", "admin_payments"]
+__all__ = [
+    "admin_books",
+    "admin_fapiao",
+    "admin_payments",
+    "admin_promotions",
+    "admin_reconciliation",
+]
 
 if TYPE_CHECKING:  # generic for the type checker only
     EntriesBase = admin.TabularInline[LedgerEntry, LedgerTransaction]

@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils import timezone
 
 from billing import holds
+from billing.admin_decisions import Decisions, actor
 from billing.admin_tables import ReadOnly, display_minor, link, minor, money
 from billing.models import (
     Debt,
@@ -98,71 +96,6 @@ class RefundForm(forms.Form):
     refunded_minor = forms.IntegerField(widget=forms.HiddenInput)
 
 
-class Decisions(ReadOnly):
-    """A table whose rows staff decide about on a page of their own."""
-
-    change_form_template = "admin/payment_row.html"
-    tool, tool_name, permission = "", "", ""
-
-    def get_urls(self) -> list[URLPattern]:
-        name = f"billing_{self.opts.model_name}_{self.tool}"
-        page = path(f"<path:pk>/{self.tool}/", self.admin_site.admin_view(self.decide), name=name)
-        return [page, *super().get_urls()]
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        row = kwargs.get("obj")
-        if row is not None and self.is_waiting(row) and request.user.has_perm(self.permission):
-            context["tool_name"] = self.tool_name
-            context["tool_url"] = reverse(
-                f"admin:billing_{self.opts.model_name}_{self.tool}", args=[row.pk]
-            )
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def decide(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Show the form of a decision; carry it out."""
-        if not request.user.has_perm(self.permission):
-            raise PermissionDenied
-        row = self.get_object(request, pk)
-        if row is None:
-            raise Http404
-        form = self.form_for(request, row)
-        if form.is_valid() and self.carry_out(request, row, form):
-            return HttpResponseRedirect(
-                reverse(f"admin:billing_{self.opts.model_name}_change", args=[row.pk])
-            )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": self.tool_name,
-            "opts": self.opts,
-            "row": row,
-            "form": form,
-            "facts": self.facts(row),
-        }
-        return TemplateResponse(request, "admin/payment_decision.html", context)
-
-    def is_waiting(self, row: Any) -> bool:
-        """Tell whether there is something to decide."""
-        raise NotImplementedError
-
-    def form_for(self, request: HttpRequest, row: Any) -> forms.Form:
-        """Return the form, filled in when it was sent."""
-        raise NotImplementedError
-
-    def carry_out(self, request: HttpRequest, row: Any, form: forms.Form) -> bool:
-        """Do it; False: the form says why not."""
-        raise NotImplementedError
-
-    def facts(self, row: Any) -> list[tuple[str, str]]:
-        """Return what one should know before deciding."""
-        raise NotImplementedError
-
-
-def _actor(request: HttpRequest) -> str:
-    return f"staff:{request.user.pk}"
-
-
 @admin.register(Order)
 class OrderAdmin(Decisions):
     """Top-ups with their timeline."""
@@ -201,7 +134,7 @@ class OrderAdmin(Decisions):
         )
         try:
             refund = refunds.start(
-                row, int(said["amount"] * 100), reason=said["reason"], actor=_actor(request),
+                row, int(said["amount"] * 100), reason=said["reason"], actor=actor(request),
                 now=timezone.now(), terms=terms,
             )  # fmt: skip
         except refund_rules.RefundRefused as refusal:
@@ -311,13 +244,8 @@ class ResolveForm(forms.Form):
     """What becomes of a case."""
 
     resolution = forms.ChoiceField(
-        label="Decision", widget=forms.RadioSelect,
-        choices=[
-            (resolving.CREDITED, "Credit the order's account"),
-            (resolving.REFUNDED, "Send it back to the payer"),
-            (resolving.DISMISSED, "Dismiss: no money of it is here"),
-        ],
-    )  # fmt: skip
+        label="Decision", widget=forms.RadioSelect, choices=list(resolving.RESOLUTIONS.items())
+    )
     note = forms.CharField(max_length=400, widget=forms.Textarea(attrs={"rows": 3}))
 
 
@@ -350,7 +278,7 @@ class SuspenseAdmin(Decisions):
         said = form.cleaned_data
         try:
             resolving.resolve(
-                row, said["resolution"], actor=_actor(request), note=said["note"],
+                row, said["resolution"], actor=actor(request), note=said["note"],
                 now=timezone.now(),
             )  # fmt: skip
         except resolving.CannotResolve as refusal:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.money import display_usd
+from billing.money import CENT, decimal_usd, display_usd
 
 if TYPE_CHECKING:  # generic for the type checker only
     AdminBase = admin.ModelAdmin[Any]
@@ -42,6 +42,12 @@ def display_minor(amount: int, currency: str) -> str:
     whole, rest = divmod(abs(amount), 100)
     sign = "-" if amount < 0 else ""
     return f"{sign}{currency} {whole:,}.{rest:02d}".strip()
+
+
+def display_nano(amount: int, currency: str) -> str:
+    """Write billionths of a currency's unit for people: `USD 12.34`, exactly where it is less."""
+    cents, rest = divmod(amount, CENT)
+    return f"{currency} {decimal_usd(amount)}" if rest else display_minor(cents, currency)
 
 
 def link(view: str, text: str, **filters: object) -> str:

@@ -114,7 +114,7 @@ MONEY_IN = (
             "id order_id state amount_minor tax_minor wallet_nusd owed_nusd refund_ref reason "
             "failure created_at ended_at"
         ),
-        withheld=apart(others="actor", inner="next_check_at checks"),
+        withheld=apart(others="actor", inner="form_id next_check_at checks"),
         clears={"actor": ""},
     ),
     _BOOKS(
@@ -147,7 +147,7 @@ MONEY_IN = (
         rows=_statement_rows,
         fields=names(
             "processor row_ref day kind order_ref payment_ref refund_ref amount_minor "
-            "fee_minor currency status verdict resolved_at note"
+            "fee_minor currency status verdict resolved_at resolution note"
         ),
         withheld=apart(inner="id", others="resolved_by"),
         clears={"note": ""},
@@ -174,10 +174,10 @@ MONEY_IN = (
         model=models.FapiaoRequest,
         rows=_of_order(models.FapiaoRequest),
         fields=names(
-            "order_id state title tax_number email fapiao_number red_number note created_at "
-            "updated_at"
+            "order_id state title tax_number email fapiao_number fapiao_date file_ref "
+            "red_number red_date red_file_ref note created_at updated_at"
         ),
-        withheld=apart(inner="id"),
+        withheld=apart(inner="id", others="answered_by"),
         clears={"title": "", "tax_number": "", "email": "", "note": ""},
     ),
     _BOOKS(
@@ -188,6 +188,15 @@ MONEY_IN = (
         fields=("account_id", "code__code", "used_at"),
         withheld=apart(inner="id", others="used_by"),
         clears={"used_by": ""},
+    ),
+    _BOOKS(
+        name="staff_credits",
+        title=_("Credit that we gave you by hand"),
+        model=models.StaffCredit,
+        rows=_of_account(models.StaffCredit),
+        fields=names("id account_id amount_nusd reason state asked_at decided_at note"),
+        withheld=apart(inner="form_id needs_second", others="asked_by decided_by"),
+        clears={"reason": "", "note": ""},
     ),
     _BOOKS(
         name="trial",

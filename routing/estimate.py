@@ -141,7 +141,10 @@ def _excluded(endpoint: Endpoint, *, caller: Caller, at: dt.datetime) -> Exclusi
     elif not planner.is_priced(endpoint, at):
         reason, message = Code.UNPRICED, "It has no price yet."
     elif not planner.is_affordable(caller, endpoint, at):
-        reason, message = Code.TRIAL_MODEL, "Trial money does not buy it: it is too dear."
+        reason, message = (
+            Code.TRIAL_MODEL,
+            ("Trial money, or a first card payment in its first hours, does not buy it."),
+        )
     else:
         spoken = endpoint.channel.family.value
         reason, message = Code.WRONG_PROTOCOL, f"It speaks {spoken}, which has no such operation."

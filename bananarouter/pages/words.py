@@ -181,9 +181,10 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _("The key has reached a spending limit. Raise it under Keys, or wait until it starts over."): (
         Code.KEY_LIMIT,
     ),
-    _("Trial money buys cheap models only. Add money, or choose a model within the trial."): (
-        Code.TRIAL_MODEL,
-    ),
+    _(
+        "Trial money, or a card's first payment in its first hours, buys cheap models only. "
+        "Choose a cheaper one, or see under Billing until when."
+    ): (Code.TRIAL_MODEL,),
     _("The cost limit that the request itself set was reached."): (Code.COST_CAP,),
     _("There is no such model or address here. Check its name."): (
         Code.MODEL_NOT_FOUND,

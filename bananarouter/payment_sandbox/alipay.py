@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bananarouter.payment_sandbox import alipay_bill, delivery
+from bananarouter.payment_sandbox import alipay_bill, delivery, statement_faults
 from bananarouter.payment_sandbox.book import Payment, Refund
 from bananarouter.payment_sandbox.desk import Desk
 from bananarouter.payment_sandbox.keys import public_pem
@@ -242,7 +242,7 @@ class Counter:
         return web.Response(body=self._packed(day), content_type="application/zip")
 
     def _packed(self, day: dt.date) -> bytes:
-        payments = self._desk.book.of("alipay")
+        payments = statement_faults.payments(self._desk.book, "alipay")
         return alipay_bill.packed(payments, day, seller_id=self._desk.keys.alipay_seller_id)
 
     async def _certify(self, request: web.Request) -> web.StreamResponse:

@@ -65,7 +65,10 @@ def _line(payment: Payment, kind: str, minor: int, at: float, request: str = "")
     made, done = (
         written(dt.datetime.fromtimestamp(moment, dt.UTC)) for moment in (payment.created_at, at)
     )
-    amount, fee = _yuan(minor), _yuan(-(minor * FEE_PPM // 1_000_000))
+    kept = minor * FEE_PPM // 1_000_000
+    if minor > 0:
+        kept = payment.extra.get("fee_minor", kept)
+    amount, fee = _yuan(minor), _yuan(-kept)
     head = (
         f"{payment.ref}\t,{payment.number}\t,{kind},{payment.subject},{made},{done},,,,,b***@x.cn"
     )

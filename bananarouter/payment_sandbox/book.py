@@ -56,12 +56,15 @@ class Knobs:
     drop: int = 0  # so many notices are not delivered at all
     retries: int = 3  # after an answer that does not accept
     retry_s: float = 0.2
-    fail_calls: int = 0  # so many API calls answer 500
+    fail_calls: int = 0  # so many API calls answer 500, and nothing happens
+    lose_answers: int = 0  # so many API calls are carried out and answer 500 all the same
     hang_s: float = 0.0  # every API call waits so long
     wrong: str = ""  # one of: amount, currency, merchant, mode
     clock_s: float = 0.0  # added to the time in signatures
     key: str = ""  # "other": signed by a stranger; "platform": WeChat's certificate key
     truncate: int = 0  # bytes cut off the end of the body after signing
+    statement: str = ""  # a fault: one of statement_faults.FAULTS
+    booked_s: float = 0.0  # added to the times in statements: -86,400 books today as yesterday
     asynchronous: bool = False  # payments stay pending until POST /sandbox/settle
 
     def set(self, values: dict[str, Any]) -> None:

@@ -34,6 +34,10 @@ def _misbehave(desk: Desk) -> Middleware:
             if knobs.fail_calls > 0:
                 knobs.fail_calls -= 1
                 return web.Response(status=500)
+            if knobs.lose_answers > 0:
+                knobs.lose_answers -= 1
+                await handler(request)
+                return web.Response(status=500)
         return await handler(request)
 
     return run
@@ -61,7 +65,9 @@ def _controls(desk: Desk) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.StreamResponse:
         payment = _found({**request.query})
         told = {"state": payment.state, "ref": payment.ref, "token": payment.token}
-        return web.json_response({**told, "refunded_minor": payment.refunded_minor})
+        told |= {name: payment.extra.get(name, "") for name in ("customer", "method_ref")}
+        sums = {"amount_minor": payment.amount_minor, "refunded_minor": payment.refunded_minor}
+        return web.json_response({**told, **sums})
 
     def _found(said: dict[str, str]) -> Payment:
         payment = desk.book.find(said["processor"], said["number"])

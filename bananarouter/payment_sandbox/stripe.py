@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bananarouter.payment_sandbox import stripe_api
+from bananarouter.payment_sandbox import statement_faults, stripe_api
 from bananarouter.payment_sandbox import stripe_shapes as shapes
 from bananarouter.payment_sandbox.book import Payment, Refund
 from bananarouter.payment_sandbox.desk import Desk
@@ -139,7 +139,10 @@ class Counter:
         self._add(payment)
         if ref in DECLINES:
             self._decline(payment, *DECLINES[ref])
-        self._arrive(payment)
+        if self._desk.book.knobs.asynchronous:
+            payment.state = "pending"
+        else:
+            self._arrive(payment)
         return payment
 
     def _decline(self, payment: Payment, code: str, decline_code: str) -> None:
@@ -226,6 +229,10 @@ class Counter:
         """Return all payments, oldest first."""
         return self._desk.book.of("stripe")
 
+    def told_moves(self) -> list[Json]:
+        """Return the balance transactions, as well or as badly as the knobs say."""
+        return statement_faults.moves(self._desk.book, self.moves)
+
     # What the payer, the bank and Stripe's staff do.
 
     def pay(self, payment: Payment) -> None:
@@ -265,7 +272,8 @@ class Counter:
                 self._sent_back(payment, refund)
                 self._tell(payment, "refund.updated", self.shown(payment, refund))
         if payment.state == "pending":
-            self._arrive(payment, "checkout.session.async_payment_succeeded")
+            is_away = payment.method == "off_session"
+            self._arrive(payment, "" if is_away else "checkout.session.async_payment_succeeded")
 
     def _arrive(self, payment: Payment, session_event: str = "") -> None:
         payment.state, payment.paid_at = "paid", time.time()

@@ -142,7 +142,7 @@ class _Calls:
         return shapes.listed("/v1/refunds", found, asked)
 
     def moves(self, _: str, asked: Json) -> Json:
-        return shapes.listed("/v1/balance_transactions", self._counter.moves, asked)
+        return shapes.listed("/v1/balance_transactions", self._counter.told_moves(), asked)
 
     def events(self, _: str, asked: Json) -> Json:
         return shapes.listed("/v1/events", self._counter.events.log, asked)

@@ -149,6 +149,8 @@ def charge(payment: Payment) -> Json:
         "amount_refunded": payment.refunded_minor,
         "currency": payment.currency.lower(),
         "payment_intent": payment.ref,
+        "customer": payment.extra.get("customer") or None,
+        "payment_method": payment.extra.get("method_ref") or "pm_sandbox_once",
         "metadata": payment.extra["intent_metadata"],
         "paid": True,
         "refunded": payment.refunded_minor >= payment.amount_minor,

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bananarouter.payment_sandbox import delivery, wechatpay_bill
+from bananarouter.payment_sandbox import delivery, statement_faults, wechatpay_bill
 from bananarouter.payment_sandbox.book import Payment, Refund
 from bananarouter.payment_sandbox.desk import Desk, Handler
 from bananarouter.payment_sandbox.wechatpay_seal import CHINA, Seal
@@ -190,7 +190,9 @@ class Counter:
             day = dt.date.fromisoformat(request.query.get("bill_date", ""))
         except ValueError:
             raise _Wrong(400, "PARAM_ERROR", "bill_date") from None
-        file = wechatpay_bill.write(self._desk.book.of(NAME), self._desk.keys, day)
+        file = wechatpay_bill.write(
+            statement_faults.payments(self._desk.book, NAME), self._desk.keys, day
+        )
         if file is None:
             raise _Wrong(400, "NO_STATEMENT_EXIST")
         token = secrets.token_hex(16)

@@ -28,7 +28,7 @@ def write(payments: Sequence[Payment], keys: Keys, day: dt.date) -> bytes | None
     lines = [_paid(one, keys) for one in paid] + [_back(one, refund, keys) for one, refund in back]
     total = sum(one.amount_minor for one in paid)
     sent = sum(refund.amount_minor for _, refund in back)
-    fees = sum(_fee(one.amount_minor) for one in paid)
+    fees = sum(_kept(one) for one in paid)
     fees -= sum(_fee(refund.amount_minor) for _, refund in back)
     sums = [str(len(lines)), _yuan(total), _yuan(sent), "0.00"]
     foot = _line([*sums, f"{_yuan(fees)}000", _yuan(total), _yuan(sent)])
@@ -38,7 +38,7 @@ def write(payments: Sequence[Payment], keys: Keys, day: dt.date) -> bytes | None
 def _paid(payment: Payment, keys: Keys) -> str:
     amount = _yuan(payment.amount_minor)
     part = ["0", "0", "0.00", "0.00", "", ""]
-    fee = f"{_yuan(_fee(payment.amount_minor))}000"
+    fee = f"{_yuan(_kept(payment))}000"
     tail = [payment.subject, "", fee, "0.60%", amount, "0.00", ""]
     return _line([*_names(payment, keys, payment.paid_at, "SUCCESS"), amount, "0.00", *part, *tail])
 
@@ -66,6 +66,10 @@ def _line(values: Sequence[str]) -> str:
 
 def _fee(amount_minor: int) -> int:
     return (amount_minor * _FEE_PPM + 500_000) // 1_000_000
+
+
+def _kept(payment: Payment) -> int:
+    return int(payment.extra.get("fee_minor", _fee(payment.amount_minor)))
 
 
 def _yuan(fen: int) -> str:

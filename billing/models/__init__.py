@@ -10,6 +10,7 @@ from billing.models.books import (
     Suspense,
 )
 from billing.models.credit import Attempt, Budget, Charge, Lease, LeaseBudget, Worker
+from billing.models.given import StaffCredit
 from billing.models.ledger import GoodwillDay, LedgerAccount, LedgerEntry, LedgerTransaction, Wallet
 from billing.models.orders import (
     Debt,
@@ -61,6 +62,7 @@ __all__ = [
     "Receipt",
     "Refund",
     "SpendHour",
+    "StaffCredit",
     "StatementImport",
     "StatementRow",
     "Suspense",

@@ -94,6 +94,15 @@ class StatementRow(models.Model):
         STATUS_DIFF = "status_diff"
         DUPLICATE = "duplicate"
         FEE = "fee"
+        FEE_DIFF = "fee_diff"  # the processor kept more than is plausible
+
+    class Resolution(models.TextChoices):
+        """How a line left staff's queue: by itself, or by what staff decided."""
+
+        SETTLED = "settled"  # a later statement, or the processor's answer, explained it
+        EXPLAINED = "explained", "It is explained: no money is missing"
+        SUSPENDED = "suspended", "Put the money aside: a case of suspense decides whose it is"
+        WRITTEN_OFF = "written_off", "Book the difference as our loss or gain"
 
     processor = models.CharField(max_length=10, choices=Processor.choices)
     row_ref = models.CharField(max_length=160)
@@ -108,17 +117,24 @@ class StatementRow(models.Model):
     status = models.CharField(max_length=24, blank=True)
     verdict = models.CharField(max_length=14, choices=Verdict.choices)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    resolution = models.CharField(max_length=11, choices=Resolution.choices, blank=True)
     resolved_by = models.CharField(max_length=80, blank=True)
     note = models.CharField(max_length=400, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["processor", "row_ref"], name="statement_row_unique"),
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True, resolution="")
+                | (Q(resolved_at__isnull=False) & ~Q(resolution="")),
+                name="statement_row_resolution",
+            ),
         ]
         indexes = [
             models.Index(fields=["processor", "day"], name="statement_row_by_day"),
             models.Index(fields=["processor", "payment_ref"], name="statement_row_by_payment"),
         ]
+        permissions = [("write_off_statementrow", "Can write off lines of statements")]
 
     def __str__(self) -> str:
         return f"{self.processor} {self.row_ref}"
@@ -194,9 +210,16 @@ class FapiaoRequest(models.Model):
     title = models.CharField(max_length=120)
     tax_number = models.CharField(max_length=40, blank=True)
     email = models.EmailField()
+    # What was issued: number, date, and where its file lies at the tax office or in our archive.
     fapiao_number = models.CharField(max_length=40, blank=True)
+    fapiao_date = models.DateField(null=True, blank=True)
+    file_ref = models.CharField(max_length=200, blank=True)
     red_number = models.CharField(max_length=40, blank=True)
+    red_date = models.DateField(null=True, blank=True)
+    red_file_ref = models.CharField(max_length=200, blank=True)
+    # Why it was refused; the payer reads it.
     note = models.CharField(max_length=400, blank=True)
+    answered_by = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

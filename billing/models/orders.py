@@ -212,6 +212,8 @@ class Refund(models.Model):
     reason = models.CharField(max_length=40, blank=True)
     actor = models.CharField(max_length=80)
     failure = models.CharField(max_length=40, blank=True)
+    # One form asks once for one refund of each order, however often it is sent.
+    form_id = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)
@@ -219,6 +221,11 @@ class Refund(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                fields=["order", "form_id"],
+                condition=Q(form_id__isnull=False),
+                name="refund_form_unique",
+            ),
             models.UniqueConstraint(
                 fields=["order", "refund_ref"],
                 condition=~Q(refund_ref=""),

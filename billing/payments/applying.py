@@ -100,7 +100,9 @@ def _hear_card(notice: Notice, *, now: dt.datetime) -> str:
     order = _order(notice) if notice.card_fingerprint else None
     if order is None or suspense.mismatch(order, notice) is not None:
         return Outcome.IGNORED
-    return fraud.hear_card(order, notice.card_fingerprint, now=now)
+    heard = fraud.hear_card(order, notice.card_fingerprint, now=now)
+    kept = methods.keep(order, notice, now=now)
+    return kept if kept == Outcome.APPLIED else heard
 
 
 def _order(notice: Notice) -> Order | None:

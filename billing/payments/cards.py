@@ -15,10 +15,14 @@ def start_saving(account: Account, *, return_url: str) -> str:
     The browser comes back to `return_url`, in which `{CHECKOUT_SESSION_ID}` becomes the name that
     `hear` wants. Raises: base.NotConfigured, base.Refused, base.Unavailable.
     """
-    known = account.payment_methods.order_by("created_at", "pk").first()
-    customer = known.customer_ref if known else ""
     keeper = registry.card_keeper()
-    return keeper.save_card(str(account.public_id), customer, return_url).pay_url
+    return keeper.save_card(str(account.public_id), customer_of(account), return_url).pay_url
+
+
+def customer_of(account: Account) -> str:
+    """Return the name under which the processor keeps an account's cards; empty: none yet."""
+    known = account.payment_methods.order_by("created_at", "pk").first()
+    return known.customer_ref if known else ""
 
 
 def hear(session_ref: str, *, now: dt.datetime) -> bool:

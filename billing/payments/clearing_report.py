@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from accounts.timeids import bound
 from billing.models import LedgerAccount, LedgerEntry
@@ -57,3 +57,15 @@ def of_month(month: dt.date) -> list[Clearing]:
             )
         )
     return sorted(found, key=lambda one: (one.processor, one.currency))
+
+
+def postings(processor: str, currency: str, month: dt.date) -> QuerySet[LedgerEntry]:
+    """Return what a month moved in a processor's clearing account, oldest first."""
+    entries = LedgerEntry.objects.filter(
+        account__kind=f"clearing:{processor}",
+        account__currency=currency,
+        account__owner=None,
+        transaction_id__gte=bound(month),
+        transaction_id__lt=bound(statements.next_month(month)),
+    )
+    return entries.select_related("transaction").order_by("transaction_id", "seq")

@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from billing.models import Dispute, FapiaoRequest, Order, Refund
-from billing.payments import mails, quotes, states
+from billing.payments import mails, quotes, states, timeline
 
 State = FapiaoRequest.State
 # Which state may follow which. Who was refused or withdrew may ask again, and so may who has
@@ -29,9 +29,10 @@ NEXT: Final[Mapping[str, frozenset[str]]] = {
     State.RED_ISSUED: frozenset({State.ASKED}),
 }
 PAID: Final = frozenset({states.PAID, states.PART_REFUNDED, states.WON})
-TITLE_MAX, NOTE_MAX = 120, 400
+TITLE_MAX, NOTE_MAX, FILE_REF_MAX = 120, 400, 200
 _TAX_NUMBER = re.compile(r"[0-9A-Z]{15,20}")
 _NUMBER = re.compile(r"[0-9]{8,20}")
+_CHINA = dt.timezone(dt.timedelta(hours=8))
 
 
 class NotPossible(Exception):
@@ -47,7 +48,10 @@ class WrongState(Exception):
 
 
 class BadField(ValueError):
-    """What was typed cannot be; `field`: "title", "tax_number", "email", "number", "note"."""
+    """What was typed cannot be.
+
+    `field`: "title", "tax_number", "email", "number", "issued_on", "file_ref", "note".
+    """
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -61,6 +65,15 @@ class Wanted:
     title: str
     email: str
     tax_number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """What staff issued in the tax office's system, and where its file lies."""
+
+    number: str
+    issued_on: dt.date
+    file_ref: str = ""
 
 
 def amount_minor(order: Order) -> int:
@@ -95,8 +108,13 @@ def ask(order: Order, wanted: Wanted, *, now: dt.datetime) -> FapiaoRequest:
         "tax_number": tax_number,
         "email": wanted.email.strip(),
         "fapiao_number": "",
+        "fapiao_date": None,
+        "file_ref": "",
         "red_number": "",
+        "red_date": None,
+        "red_file_ref": "",
         "note": "",
+        "answered_by": "",
     }
     known = FapiaoRequest.objects.filter(order=order).first()
     if known is not None:
@@ -110,7 +128,7 @@ def ask(order: Order, wanted: Wanted, *, now: dt.datetime) -> FapiaoRequest:
         raise WrongState from error
 
 
-def _step(request: FapiaoRequest, state: str, *, now: dt.datetime, **fields: str) -> FapiaoRequest:
+def _step(request: FapiaoRequest, state: str, *, now: dt.datetime, **fields: Any) -> FapiaoRequest:
     """Move a request on. Raises: WrongState."""
     before = [one for one, after in NEXT.items() if state in after]
     rows = FapiaoRequest.objects.filter(pk=request.pk, state__in=before)
@@ -125,40 +143,62 @@ def withdraw(request: FapiaoRequest, *, now: dt.datetime) -> FapiaoRequest:
 
 
 @transaction.atomic
-def issue(request: FapiaoRequest, number: str, *, now: dt.datetime) -> FapiaoRequest:
+def issue(request: FapiaoRequest, paper: Paper, *, actor: str, now: dt.datetime) -> FapiaoRequest:
     """Note that staff issued it. Raises: WrongState, BadField, NotPossible after a refund."""
     # A refund that ends right now comes before or after this, never between.
     order = Order.objects.select_for_update().get(pk=request.order_id)
     check_possible(order)
-    request = _step(request, State.ISSUED, now=now, fapiao_number=_checked(number))
-    mails.fapiao_changed(request)
+    paper = _checked(paper, order, now=now)
+    request = _step(
+        request, State.ISSUED, now=now, answered_by=actor[:80],
+        fapiao_number=paper.number, fapiao_date=paper.issued_on, file_ref=paper.file_ref,
+    )  # fmt: skip
+    _tell(request, timeline.FAPIAO_ISSUED, actor=actor, now=now, number=paper.number)
     return request
 
 
 @transaction.atomic
-def refuse(request: FapiaoRequest, note: str, *, now: dt.datetime) -> FapiaoRequest:
+def refuse(request: FapiaoRequest, note: str, *, actor: str, now: dt.datetime) -> FapiaoRequest:
     """Note that staff cannot issue it; the payer reads why. Raises: WrongState, BadField."""
     note = note.strip()
     if not 0 < len(note) <= NOTE_MAX:
         raise BadField("note")
-    request = _step(request, State.REFUSED, now=now, note=note)
-    mails.fapiao_changed(request)
+    request = _step(request, State.REFUSED, now=now, answered_by=actor[:80], note=note)
+    _tell(request, timeline.FAPIAO_REFUSED, actor=actor, now=now)
     return request
 
 
 @transaction.atomic
-def issue_red(request: FapiaoRequest, number: str, *, now: dt.datetime) -> FapiaoRequest:
+def issue_red(
+    request: FapiaoRequest, paper: Paper, *, actor: str, now: dt.datetime
+) -> FapiaoRequest:
     """Note that staff issued the red-letter one. Raises: WrongState, BadField."""
-    request = _step(request, State.RED_ISSUED, now=now, red_number=_checked(number))
-    mails.fapiao_changed(request)
+    paper = _checked(paper, request.order, now=now)
+    request = _step(
+        request, State.RED_ISSUED, now=now, answered_by=actor[:80],
+        red_number=paper.number, red_date=paper.issued_on, red_file_ref=paper.file_ref,
+    )  # fmt: skip
+    _tell(request, timeline.FAPIAO_REVERSED, actor=actor, now=now, number=paper.number)
     return request
 
 
-def _checked(number: str) -> str:
-    number = number.strip()
+def _checked(paper: Paper, order: Order, *, now: dt.datetime) -> Paper:
+    """Return a paper without blanks around. Raises: BadField."""
+    number, file_ref = paper.number.strip(), paper.file_ref.strip()
     if not _NUMBER.fullmatch(number):
         raise BadField("number")
-    return number
+    paid_on = (order.paid_at or order.created_at).astimezone(_CHINA).date()
+    if not paid_on <= paper.issued_on <= now.astimezone(_CHINA).date():
+        raise BadField("issued_on")
+    if len(file_ref) > FILE_REF_MAX:
+        raise BadField("file_ref")
+    return Paper(number=number, issued_on=paper.issued_on, file_ref=file_ref)
+
+
+def _tell(request: FapiaoRequest, code: str, *, actor: str, now: dt.datetime, **facts: str) -> None:
+    """Write into the order's timeline who answered what and when, and mail the payer."""
+    timeline.add(request.order, code, now=now, actor=actor, **facts)
+    mails.fapiao_changed(request)
 
 
 def ask_red(*, now: dt.datetime) -> int:

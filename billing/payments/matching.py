@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from django.conf import settings
+
 from billing.models import Dispute, Order, Refund, StatementRow, Suspense
 from billing.payments import states
 from billing.processors.base import Row
@@ -15,6 +17,8 @@ from billing.processors.base import Row
 Kind, Verdict = StatementRow.Kind, StatementRow.Verdict
 T = TypeVar("T")
 BATCH: Final = 1_000
+# What of a payment's fee does not depend on its amount, at most (Stripe's is 30 US cents).
+FEE_FIXED_MINOR_MAX: Final = 50
 # Words of processors for money that did not move after all.
 NOT_MOVED: Final = frozenset(
     {"failed", "fail", "canceled", "cancelled", "closed", "abnormal", "change", "revoked"}
@@ -140,8 +144,15 @@ def _payment(row: Row, book: Book) -> Found:
         return Found(verdict=Verdict.MATCHED if is_known else Verdict.MISSING_LOCAL, order=order)
     if not did_move:
         return Found(verdict=Verdict.STATUS_DIFF, order=order)
-    fits = (row.amount_minor, row.currency) == (order.total_minor, order.currency)
-    return Found(verdict=Verdict.MATCHED if fits else Verdict.AMOUNT_DIFF, order=order)
+    if (row.amount_minor, row.currency) != (order.total_minor, order.currency):
+        return Found(verdict=Verdict.AMOUNT_DIFF, order=order)
+    return Found(verdict=Verdict.MATCHED if _is_usual(row) else Verdict.FEE_DIFF, order=order)
+
+
+def _is_usual(row: Row) -> bool:
+    """Tell whether a payment's fee is within what processors agreed on with us."""
+    most = row.amount_minor * settings.PAYMENTS.fee_ppm_max // 1_000_000 + FEE_FIXED_MINOR_MAX
+    return 0 <= row.fee_minor <= most
 
 
 def _refund(row: Row, book: Book) -> Found:

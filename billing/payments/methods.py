@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts import persons
 from accounts.models import Account
-from billing.models import PaymentMethod, WebhookEvent
+from billing.models import Order, PaymentMethod, WebhookEvent
 from billing.processors import registry
 from billing.processors.base import Notice
 
@@ -19,8 +19,17 @@ def on_saved(notice: Notice, *, now: dt.datetime) -> str:
     What a later notice knows of the same card fills in what an earlier one did not say.
     """
     account = _account(notice)
-    if account is None:
+    return Outcome.IGNORED if account is None else _keep(account, notice, now=now)
+
+
+def keep(order: Order, notice: Notice, *, now: dt.datetime) -> str:
+    """Keep the card of a payment whose payer wanted that, once. The notice matches the order."""
+    if not notice.method:
         return Outcome.IGNORED
+    return _keep(order.account, notice, now=now)
+
+
+def _keep(account: Account, notice: Notice, *, now: dt.datetime) -> str:
     seen = _seen(notice)
     kept, is_new = PaymentMethod.objects.get_or_create(
         method_ref=str(notice.method["method_ref"]),

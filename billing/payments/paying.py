@@ -10,7 +10,16 @@ from accounts.models import Change
 from billing import holds, ledger, wallets
 from billing.ledger import Leg
 from billing.models import Debt, LedgerAccount, Order, Wallet, WebhookEvent
-from billing.payments import automatic, clearing, fraud, receipts, states, suspense, timeline
+from billing.payments import (
+    automatic,
+    clearing,
+    fraud,
+    methods,
+    receipts,
+    states,
+    suspense,
+    timeline,
+)
 from billing.processors.base import Notice
 
 Outcome = WebhookEvent.Outcome
@@ -42,6 +51,7 @@ def on_paid(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     recover(order, now=now)
     fraud.after_payment(order, now=now)
     receipts.issue(order, now=now)
+    methods.keep(order, notice, now=now)
     automatic.paid(order)
     changes.announce(Change.Topic.WALLET, str(order.account_id))
     return Outcome.APPLIED

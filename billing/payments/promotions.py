@@ -1,4 +1,4 @@
-"""Credit that is given: promotion codes, and what staff give.
+"""Credit that is given by promotion codes.
 
 Given credit lifts no trial's restriction (billing.ledger.LIFTS_NO_TRIAL): a code that anybody
 can read somewhere proves as little about an account as the trial itself does; a payment does.
@@ -14,14 +14,11 @@ from django.db.models import F
 from accounts.models import Account, User
 from billing import ledger
 from billing.models import LedgerAccount, PromotionCode, PromotionUse
-from billing.money import USD
 
 # Codes that do not work: so many by a user in an hour; then none is looked at.
 WRONG_MAX: Final = 10
 HOUR_S: Final = 3_600
 CODE_LENGTH_MAX: Final = 32
-# What one act of staff gives at most, nUSD.
-GIVEN_NUSD_MAX: Final = 1_000 * USD
 
 
 class CodeRefused(Exception):
@@ -34,10 +31,6 @@ class UsedBefore(Exception):
 
 class TooManyTries(Exception):
     """The caller tried too many codes that do not work: an hour's rest."""
-
-
-class TooMuch(ValueError):
-    """More than staff give at once, or nothing at all."""
 
 
 def redeem(account: Account, code: str, *, user: User, now: dt.datetime) -> PromotionUse:
@@ -90,20 +83,3 @@ def _redeem(account: Account, code: str, *, user: User, now: dt.datetime) -> Pro
 
 def _is_valid(code: PromotionCode, now: dt.datetime) -> bool:
     return code.is_active and code.uses < code.uses_max and code.starts_at <= now < code.ends_at
-
-
-def give(account: Account, amount_nusd: int, *, staff: User, ref: str, reason: str) -> None:
-    """Give an account credit by hand; the same `ref` gives once. `reason` stays in the ledger.
-
-    Raises: TooMuch, ledger.AlreadyPosted.
-    """
-    if not 0 < amount_nusd <= GIVEN_NUSD_MAX:
-        raise TooMuch(str(amount_nusd))
-    ledger.credit(
-        account_id=account.pk,
-        amount_nusd=amount_nusd,
-        source=LedgerAccount.Kind.PROMOTION,
-        ref=f"staff-{ref}"[:80],
-        actor=f"staff:{staff.pk}",
-        memo=reason[:200],
-    )

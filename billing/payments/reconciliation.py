@@ -15,20 +15,19 @@ from typing import Final
 
 import orjson
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from billing import ledger
 from billing.ledger import Leg
 from billing.models import LedgerAccount, Order, Refund, StatementImport, StatementRow
 from billing.money import CENT
-from billing.payments import applying, asking, clearing, matching, states, timeline
+from billing.payments import applying, asking, clearing, matching, staff_queue, states, timeline
 from billing.payments.matching import Found, Kind, Verdict, in_batches
 from billing.processors import base, registry
 from billing.processors.base import NoticeKind, Row
 
 logger = logging.getLogger(__name__)
 
-GOOD: Final = (Verdict.MATCHED, Verdict.FEE)
 FEES, PAYOUT = "fees", "payout"
 IMPORT, QUERY = "import", "query"
 HEALED_MAX = 200
@@ -64,7 +63,7 @@ def import_day(processor: str, day: dt.date, *, now: dt.datetime) -> Result:
     Raises: base.NotConfigured, base.Refused when there is none, base.Unavailable.
     """
     rows = registry.get(processor).statement(day)
-    result = _take(processor, day, rows, now=now)
+    result = take(processor, day, rows, now=now)
     credited = heal(processor, now=now)
     return Result(
         processor=processor,
@@ -76,8 +75,11 @@ def import_day(processor: str, day: dt.date, *, now: dt.datetime) -> Result:
     )
 
 
-def _take(processor: str, day: dt.date, rows: Sequence[Row], *, now: dt.datetime) -> Result:
-    """Store what is new in a statement, with its verdicts and postings, or nothing of it."""
+def take(processor: str, day: dt.date, rows: Sequence[Row], *, now: dt.datetime) -> Result:
+    """Store what is new in a statement, with its verdicts and postings, or nothing of it.
+
+    No processor is asked. Raises: base.NotConfigured.
+    """
     listed = _named(rows)
     digest = hashlib.sha256(orjson.dumps(listed)).digest()
     with transaction.atomic():
@@ -156,18 +158,20 @@ def _stored(processor: str, day: dt.date, row: Row, found: Found) -> StatementRo
     )
 
 
-def _settle_missing(processor: str, rows: Sequence[Row], *, now: dt.datetime) -> None:
+def _settle_missing(processor: str, told: Sequence[Row], *, now: dt.datetime) -> None:
     """Resolve what was missing at the processor and stands in a later statement."""
     for kind in (Kind.PAYMENT, Kind.REFUND):
-        names = {row.payment_ref for row in rows if row.kind == kind and row.payment_ref}
+        names = {row.payment_ref for row in told if row.kind == kind and row.payment_ref}
         for batch in in_batches(names):
-            StatementRow.objects.filter(
+            lacking = StatementRow.objects.filter(
+                Q(resolved_at=None) | Q(resolution=StatementRow.Resolution.WRITTEN_OFF),
                 processor=processor,
                 kind=kind,
                 payment_ref__in=batch,
                 verdict=Verdict.MISSING_REMOTE,
-                resolved_at=None,
-            ).update(resolved_at=now, resolved_by=IMPORT)
+            )
+            for row in lacking:
+                staff_queue.settle(row, by=IMPORT, now=now)
 
 
 def _post(
@@ -270,36 +274,27 @@ def _lacking(
     )
 
 
-def open_rows(processor: str = "") -> QuerySet[StatementRow]:
-    """Return rows that wait for staff, oldest first."""
-    rows = StatementRow.objects.filter(resolved_at=None).exclude(verdict__in=GOOD)
-    return (rows.filter(processor=processor) if processor else rows).order_by("day", "pk")
-
-
-def resolve(row: StatementRow, *, by: str, note: str, now: dt.datetime) -> bool:
-    """Take a row out of the queue; False when somebody did before."""
-    rows = StatementRow.objects.filter(pk=row.pk, resolved_at=None)
-    return bool(rows.update(resolved_at=now, resolved_by=by[:80], note=note[:400]))
-
-
 def heal(processor: str, *, now: dt.datetime) -> int:
     """Ask about orders that a statement says are paid and we do not; return how many are now.
 
     Raises: base.NotConfigured.
     """
     since = (now - HEALED_FOR).date()
-    waiting = open_rows(processor).filter(
+    waiting = staff_queue.open_rows(processor).filter(
         ~Q(order_ref=""), verdict=Verdict.MISSING_LOCAL, kind=Kind.PAYMENT, day__gte=since
     )
-    rows = {row.order_ref: row for row in waiting[:HEALED_MAX] if matching.is_number(row.order_ref)}
+    named = {
+        row.order_ref: row for row in waiting[:HEALED_MAX] if matching.is_number(row.order_ref)
+    }
     healed = 0
-    for order in Order.objects.filter(pk__in=list(rows), processor=processor):
-        row = rows[order.number]
+    for order in Order.objects.filter(pk__in=list(named), processor=processor):
+        row = named[order.number]
         if order.state not in states.CREDITED:
             _ask(order, now=now)
         fits = (row.payment_ref, row.amount_minor) == (order.payment_ref, order.total_minor)
         if order.state in states.CREDITED and fits:
-            healed += resolve(row, by=QUERY, note="", now=now)
+            with transaction.atomic():
+                healed += staff_queue.settle(row, by=QUERY, now=now)
     return healed
 
 

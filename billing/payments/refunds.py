@@ -7,10 +7,12 @@ refund that fails gives it back. What staff send back at the processor itself is
 import datetime as dt
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.models import Account
 from accounts.timeids import uuid7
 from billing import ledger
 from billing.models import Order, Refund, WebhookEvent
@@ -43,6 +45,8 @@ class Terms:
     is_forced: bool = False
     # What had gone back of the order when this was decided: a form sent twice is one refund.
     refunded_minor: int | None = None
+    # One form asks for one refund of each order.
+    form_id: uuid.UUID | None = None
 
 
 def ask(
@@ -57,11 +61,15 @@ def ask(
     """Take an amount (minor units, with its tax) out of the wallet and note that it goes back.
 
     Send it afterwards, outside of the transaction; the sweep does when nobody did.
+    A form that asked before gets what it asked for then.
     Locks: order, wallet. Raises: refund_rules.RefundRefused.
     """
     terms = terms or Terms()
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order.pk)
+        asked = order.refunds.filter(form_id=terms.form_id).first() if terms.form_id else None
+        if asked is not None:
+            return asked
         if terms.refunded_minor not in (None, order.refunded_minor):
             raise refund_rules.RefundRefused("changed")
         part = returning.share(order, amount_minor)
@@ -76,12 +84,43 @@ def ask(
             tax_minor=part.tax_minor,
             reason=reason[:40],
             actor=actor[:80],
+            form_id=terms.form_id,
             created_at=now,
             next_check_at=schedule.next_check(now, checks=0),
         )
         _take(order, refund, part, now=now, may_owe=terms.is_forced)
         timeline.add(order, timeline.REFUND_ASKED, now=now, actor=actor, amount_minor=amount_minor)
     return refund
+
+
+def ask_all(
+    account: Account,
+    parts: Sequence[tuple[Order, int]],
+    *,
+    reason: str,
+    actor: str,
+    form_id: uuid.UUID,
+    now: dt.datetime,
+) -> Sequence[Refund]:
+    """Ask for refunds of several orders of an account, all of them or none.
+
+    `parts`: what refund_rules.unspent returned when it was confirmed. A form that asked before
+    gets what it asked for then. Locks: the orders, the wallet. Raises: refund_rules.RefundRefused.
+    """
+    with transaction.atomic():
+        # All orders before the wallet: two forms at once never wait for each other.
+        mine = Order.objects.filter(account=account, pk__in=[order.pk for order, _part in parts])
+        list(mine.order_by("pk").select_for_update())
+        terms = Terms(form_id=form_id)
+        return [
+            ask(order, amount_minor, reason=reason, actor=actor, now=now, terms=terms)
+            for order, amount_minor in parts
+        ]
+
+
+def is_asked(account: Account, form_id: uuid.UUID) -> bool:
+    """Tell whether a form has asked for refunds of an account."""
+    return Refund.objects.filter(order__account=account, form_id=form_id).exists()
 
 
 def start(

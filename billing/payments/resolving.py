@@ -3,6 +3,8 @@
 import dataclasses
 import datetime as dt
 import uuid
+from collections.abc import Mapping
+from typing import Final
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +21,12 @@ from billing.processors import registry
 from billing.processors.base import Ask, Notice, NoticeKind
 
 CREDITED, REFUNDED, DISMISSED = "credited", "refunded", "dismissed"
-RESOLUTIONS = (CREDITED, REFUNDED, DISMISSED)
+# All decisions there are, in the words in which staff choose.
+RESOLUTIONS: Final[Mapping[str, str]] = {
+    CREDITED: "Credit the order's account",
+    REFUNDED: "Send it back to the payer",
+    DISMISSED: "Dismiss: no money of it is here",
+}
 POSTING = "suspense_credit"
 Kind = LedgerAccount.Kind
 

@@ -21,10 +21,13 @@ DISPUTE_TAKEN, DISPUTE_RETURNED = "dispute_taken", "dispute_returned"
 DISPUTE_WON, DISPUTE_LOST = "dispute_won", "dispute_lost"
 FRAUD_WARNING = "fraud_warning"
 SUSPENDED = "suspended"  # a notice did not fit: staff look at it
+FAPIAO_ISSUED, FAPIAO_REFUSED = "fapiao_issued", "fapiao_refused"
+FAPIAO_REVERSED = "fapiao_reversed"  # a red-letter one was issued
 CODES: Final = (
     CREATED, SENT, UNREACHED, REFUSED, PAID, CREDITED, RECOVERED, CLOSED, FAILED, PAID_LATE,
     REFUND_ASKED, REFUND_DONE, REFUND_FAILED, INQUIRY, DISPUTE_OPENED, DISPUTE_TAKEN,
     DISPUTE_RETURNED, DISPUTE_WON, DISPUTE_LOST, FRAUD_WARNING, SUSPENDED,
+    FAPIAO_ISSUED, FAPIAO_REFUSED, FAPIAO_REVERSED,
 )  # fmt: skip
 
 SYSTEM: Final = "system"

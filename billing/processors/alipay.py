@@ -25,6 +25,9 @@ from billing.processors.base import (
     WebhookRefused,
 )
 
+# A day's bill is there by then (it is made until 10:00 of the day after); NO_BILL is Alipay's word
+# for none (open docs of the bill's interface, from memory).
+BILLED_AFTER, NO_BILL = dt.timedelta(days=1, hours=12), "isp.bill_not_exist"
 LIVE_HOST = "openapi.alipay.com"
 _FORM = "application/x-www-form-urlencoded"
 _PAGES = {
@@ -167,7 +170,16 @@ class Alipay:
 
     def statement(self, day: dt.date) -> Sequence[Row]:
         content = {"bill_type": "trade", "bill_date": day.isoformat()}
-        said = self._ask("alipay.data.dataservice.bill.downloadurl.query", content)
+        try:
+            said = self._ask("alipay.data.dataservice.bill.downloadurl.query", content)
+        except Refused as error:
+            billed_at = (
+                dt.datetime.combine(day, dt.time(), tzinfo=alipay_wire.SHANGHAI) + BILLED_AFTER
+            )
+            # A day without trades never has a bill.
+            if error.code == NO_BILL and dt.datetime.now(alipay_wire.SHANGHAI) >= billed_at:
+                return []
+            raise
         url = self._bill_url(_text(said, "bill_download_url"))
         answer = calls.call("GET", url, bytes_max=alipay_bill.ZIP_BYTES_MAX)
         if answer.status != 200:

@@ -86,4 +86,9 @@ class Payments:
     network_orders_per_day: int = 10
     hold_hours: int = 24
     refund_days: int = 14
+    # The largest share of a payment that a processor may keep, in millionths: more is looked at.
+    fee_ppm_max: int = 60_000
     staff_refund_minor_max: int = 50_000
+    # What staff give an account alone, in USD cents: whoever may ask, and who may agree.
+    staff_credit_minor_max: int = 2_000
+    finance_credit_minor_max: int = 10_000

@@ -373,6 +373,7 @@ def _checkout(ask: Ask) -> dict[str, Any]:
         made["payment_method_options"] = _3DS
     if ask.saves_method:
         intent["setup_future_usage"] = stripe_notices.OFF_SESSION
+        intent["metadata"] = {**metadata, "saves_card": stripe_notices.SAVES_CARD}
         made |= _customer(ask.customer_ref)
     return made
 

@@ -12,6 +12,8 @@ Json = Mapping[str, Any]
 Kind = NoticeKind
 
 OFF_SESSION: Final = "off_session"
+# What a payment whose card is to be kept says in its metadata.
+SAVES_CARD: Final = "yes"
 MINOR_MAX: Final = 10**12
 REASON_CHARS_MAX: Final = 40
 _REF = re.compile(r"[A-Za-z0-9_]{1,100}")
@@ -247,7 +249,6 @@ def _paid(frame: Frame, intent: Json, *, session_ref: str) -> Notice:
     """The amount is what arrived, whatever was asked for."""
     card = _card(intent)
     is_saved = text(intent, "setup_future_usage") == OFF_SESSION and card
-    saved = {"customer_ref": ref(intent, "customer"), "method_ref": ref(intent, "payment_method")}
     return frame.notice(
         Kind.PAID,
         order_ref=order_of(intent),
@@ -256,7 +257,7 @@ def _paid(frame: Frame, intent: Json, *, session_ref: str) -> Notice:
         amount_minor=minor(intent, "amount_received"),
         currency=currency(intent),
         card_fingerprint=text(card, "fingerprint"),
-        method={**saved, **_printed(card)} if is_saved else {},
+        method=_saved(intent, card) if is_saved else {},
     )
 
 
@@ -298,14 +299,22 @@ def _intent(frame: Frame, intent: Json) -> Notice:
 
 
 def _charge(frame: Frame, charge: Json) -> Notice:
-    """Changes nothing; it is the only event that knows the card."""
+    """Moves no money; it is the only event that knows the card. Its metadata are the intent's."""
     card = part(part(charge, "payment_method_details"), "card")
+    is_saved = bool(card) and text(part(charge, "metadata"), "saves_card") == SAVES_CARD
     return frame.notice(
         Kind.OTHER,
         order_ref=order_of(charge),
         payment_ref=ref(charge, "payment_intent"),
         card_fingerprint=text(card, "fingerprint"),
+        method=_saved(charge, card) if is_saved else {},
     )
+
+
+def _saved(found: Json, card: Json) -> dict[str, Any]:
+    """Return the names of a card that stays with its customer, and what a page may show of it."""
+    names = {"customer_ref": ref(found, "customer"), "method_ref": ref(found, "payment_method")}
+    return {**names, **_printed(card)} if all(names.values()) else {}
 
 
 def _charge_refunded(frame: Frame, charge: Json) -> Notice:

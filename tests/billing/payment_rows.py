@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import uuid
 
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from billing.models import (
     PromotionCode,
     PromotionUse,
     Refund,
+    StaffCredit,
     StatementImport,
     StatementRow,
     Suspense,
@@ -83,11 +85,21 @@ def _use(ids):
     )
 
 
-def _row():
+def _row(**changed):
     return StatementRow(
         processor="stripe", row_ref="r", day=DAY, kind="payment", amount_minor=1, currency="USD",
-        verdict="matched",
+        verdict="matched", **changed,
     )  # fmt: skip
+
+
+def _given(ids, **changed):
+    now = timezone.now()
+    values = {
+        "account_id": ids["wallet"], "amount_nusd": 1, "reason": "r", "form_id": uuid7(),
+        "state": "given", "needs_second": True, "asked_by": "staff:1", "asked_at": now,
+        "decided_by": "staff:2", "decided_at": now,
+    }  # fmt: skip
+    return StaffCredit(**(values | changed))
 
 
 def _import():
@@ -125,6 +137,9 @@ CASES = {
     "refund_ref_unique": lambda i: _same_order(
         i, lambda paid: _refund(i, order=paid, refund_ref="same")
     ),
+    "refund_form_unique": lambda i: _same_order(
+        i, lambda paid: _refund(i, order=paid, form_id=uuid.UUID(int=1))
+    ),
     "refund_amount_gt_0": lambda i: _refund(i, amount_minor=0),
     "refund_parts_gte_0": lambda i: _refund(i, wallet_nusd=-1),
     "dispute_unique": lambda i: _same_order(i, lambda paid: _dispute(i, order=paid)),
@@ -133,6 +148,10 @@ CASES = {
     "suspense_unique": lambda _: _twice(_case),
     "statement_import_unique": lambda _: _twice(_import),
     "statement_row_unique": lambda _: _twice(_row),
+    "statement_row_resolution": lambda _: _row(resolved_at=timezone.now()),
+    "staff_credit_amount_gt_0": lambda i: _given(i, amount_nusd=0),
+    "staff_credit_two_persons": lambda i: _given(i, decided_by="staff:1"),
+    "staff_credit_decided": lambda i: _given(i, decided_at=None),
     "monthly_statement_unique": lambda i: _twice(lambda: _month(i)),
     "auto_top_up_within_cap": lambda i: AutoTopUp(
         account_id=i["wallet"], threshold_nusd=1, amount_minor=2, monthly_cap_minor=1

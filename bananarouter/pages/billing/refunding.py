@@ -1,11 +1,14 @@
 """Unspent money goes back: of one order in part, or everything in one click."""
 
+import hashlib
+import uuid
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -19,8 +22,6 @@ from billing.models import Order
 from billing.payments import refund_rules, refunds
 
 REASON = "requested_by_customer"
-# So long the same form counts once.
-ONCE_S = 3_600
 
 
 class RefundForm(forms.Form):
@@ -31,7 +32,7 @@ class RefundForm(forms.Form):
         max_length=20,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    key = forms.SlugField(max_length=64, widget=forms.HiddenInput)
+    key = forms.UUIDField(widget=forms.HiddenInput)
 
     def clean_amount(self) -> int:
         """Return minor units."""
@@ -49,19 +50,25 @@ class Refund(OneOrder, Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         most = self._most()
-        form = RefundForm(initial={"amount": amounts.plain(most), "key": words.new_key()})
+        form = RefundForm(initial={"amount": amounts.plain(most), "key": uuid.uuid4()})
         return self._page(form, most)
 
     def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
         form = RefundForm(request.POST)
         if not form.is_valid():
             return self._page(form, self._most())
-        if not _is_first(form.cleaned_data["key"], self.order.account_id):
-            return self.back()
+        said = form.cleaned_data
+        terms = refunds.Terms(form_id=said["key"])
         try:
-            _ask(self.order, form.cleaned_data["amount"], actor=self.actor)
+            refunds.ask(
+                self.order,
+                said["amount"],
+                reason=REASON,
+                actor=self.actor,
+                now=timezone.now(),
+                terms=terms,
+            )  # the sweep sends it
         except refund_rules.RefundRefused as error:
-            cache.delete(_once(form.cleaned_data["key"], self.order.account_id))
             form.add_error("amount", str(words.refund_rule(error.rule)))
             return self._page(form, self._most())
         messages.success(request, _("The refund is under way. Its credit left the balance."))
@@ -82,20 +89,44 @@ class Refund(OneOrder, Page):
         return self.render_to_response(context)
 
 
+class AllForm(forms.Form):
+    """One yes for everything that the page showed."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    shown = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
 class RefundAll(Page):
-    """Everything that is not spent goes back, by the orders that it came with."""
+    """Everything that is not spent goes back, by the orders that it came with: all or nothing."""
 
     template_name = "billing/refund_all.html"
     nav = "billing"
     needs = roles.may_see_money
 
+    @cached_property
+    def parts(self) -> Sequence[tuple[Order, int]]:
+        """What can go back now."""
+        return refund_rules.unspent(self.account)
+
     def post(self, request: HttpRequest) -> HttpResponse:
-        key = request.POST.get("key", "")[:64]
-        if not key or not _is_first(key, self.account.pk):
+        form = AllForm(request.POST)
+        if not form.is_valid():
+            return redirect("billing_refund")
+        form_id = form.cleaned_data["key"]
+        if refunds.is_asked(self.account, form_id):
             return redirect("billing_history")
+        if form.cleaned_data["shown"] != _digest(self.parts):
+            messages.warning(request, _("The amounts changed meanwhile. Look at them again."))
+            return redirect("billing_refund")
         try:
-            for order, amount_minor in refund_rules.unspent(self.account):
-                _ask(order, amount_minor, actor=f"user:{of(request).user.pk}")
+            refunds.ask_all(
+                self.account,
+                self.parts,
+                reason=REASON,
+                actor=f"user:{of(request).user.pk}",
+                form_id=form_id,
+                now=timezone.now(),
+            )  # the sweep sends them
         except refund_rules.RefundRefused as error:
             messages.error(request, str(words.refund_rule(error.rule)))
             return redirect("billing_refund")
@@ -109,20 +140,24 @@ class RefundAll(Page):
                 "processor": words.PROCESSORS[order.processor],
                 "amount": amounts.written(amount_minor, order.currency),
             }
-            for order, amount_minor in refund_rules.unspent(self.account)
+            for order, amount_minor in self.parts
         ]
-        return super().get_context_data(tab="orders", rows=rows, key=words.new_key(), **kwargs)
+        first = {"key": uuid.uuid4(), "shown": _digest(self.parts)}
+        return super().get_context_data(
+            tab="orders", rows=rows, totals=_totals(self.parts), form=AllForm(initial=first),
+            **kwargs,
+        )  # fmt: skip
 
 
-def _ask(order: Order, amount_minor: int, *, actor: str) -> None:
-    """Ask for a refund; the sweep sends it. Raises: refund_rules.RefundRefused."""
-    refunds.ask(order, amount_minor, reason=REASON, actor=actor, now=timezone.now())
+def _digest(parts: Sequence[tuple[Order, int]]) -> str:
+    """Name what a page shows, so that a yes is about that and nothing else."""
+    told = "\n".join(f"{order.number} {amount}" for order, amount in parts)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _once(key: str, account_id: int) -> str:
-    return f"billing:refund:{account_id}:{key}"
-
-
-def _is_first(key: str, account_id: int) -> bool:
-    """Tell whether a form is sent for the first time: a double click is one refund."""
-    return cache.add(_once(key, account_id), 1, ONCE_S)
+def _totals(parts: Sequence[tuple[Order, int]]) -> list[str]:
+    """Return the sum of each currency."""
+    sums: dict[str, int] = {}
+    for order, amount in parts:
+        sums[order.currency] = sums.get(order.currency, 0) + amount
+    return [amounts.written(amount, currency) for currency, amount in sorted(sums.items())]

@@ -19,7 +19,7 @@ from accounts import roles
 from bananarouter.pages.billing import amounts, ways, words
 from bananarouter.pages.shell import Page, Private, of
 from billing.models import Debt
-from billing.payments import asking, fraud, orders, quotes
+from billing.payments import asking, cards, fraud, orders, quotes
 from billing.processors import base, registry
 
 PRESET_DEFAULT = 2_000
@@ -212,6 +212,7 @@ class TopUp(_Payer, Page):
 
     def _start(self, form: TopUpForm, quote: quotes.Quote) -> HttpResponse:
         asked = form.cleaned_data
+        saves_method = asked["way"].processor == "stripe" and asked["saves_method"]
         wish = orders.Wish(
             quote=quote,
             processor=asked["way"].processor,
@@ -220,7 +221,8 @@ class TopUp(_Payer, Page):
             payer=asking.Payer(
                 client_ip=get_adapter(self.request).get_client_ip(self.request),
                 locale="zh" if (get_language() or "").startswith("zh") else "en",
-                saves_method=asked["way"].processor == "stripe" and asked["saves_method"],
+                saves_method=saves_method,
+                customer_ref=cards.customer_of(self.account) if saves_method else "",
             ),
         )
         try:

@@ -80,6 +80,9 @@ TIMELINE: Final[Mapping[str, Words]] = {
     timeline.DISPUTE_LOST: _("The dispute ended: the money went back to the card's holder."),
     timeline.FRAUD_WARNING: _("The card's bank reported this payment as possible fraud."),
     timeline.SUSPENDED: _("A message about this payment did not fit the order. Staff look at it."),
+    timeline.FAPIAO_ISSUED: _("The fapiao was issued."),
+    timeline.FAPIAO_REFUSED: _("The fapiao was refused; its page says why."),
+    timeline.FAPIAO_REVERSED: _("A red-letter fapiao was issued."),
 }
 _DECLINED = _("The card's bank declined it without a reason. Ask the bank, or use another card.")
 # Why a processor says that a payment failed.

@@ -144,10 +144,11 @@ def limit(story: Story, *, now: dt.datetime) -> Limit | None:
         return Limit(text=_budgets(key, now=now), url_name="keys", action=_("Go to the keys"))
     if code == Code.TRIAL_MODEL:
         text = _(
-            "Trial money buys models up to a price, and this one costs more. Money of your own "
-            "opens every model."
+            "Trial money buys models up to a price, and so does a first card payment in its first "
+            "hours; this model costs more. The page of your balance tells until when. Money of "
+            "your own opens every model once the hold has ended."
         )
-        return Limit(text=text, url_name="models", action=_("See the models"))
+        return Limit(text=text, url_name="billing", action=_("See the balance"))
     if code == Code.COST_CAP:
         text = _("The header X-Max-Cost-USD of the request was below what it could cost.")
         return Limit(text=text)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from billing.models import Processor
-from billing.payments import clearing_report, reconciliation
+from billing.payments import clearing_report, reconciliation, staff_queue
 from billing.processors import base
 
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         for verdict, count in sorted(result.verdicts.items()):
             self.stdout.write(f"  {verdict}: {count}")
         self.stdout.write(f"  credited after a query: {result.credited}")
-        self.stdout.write(f"waiting for staff: {reconciliation.open_rows(processor).count()}")
+        self.stdout.write(f"waiting for staff: {staff_queue.open_rows(processor).count()}")
 
     def _report(self, month: dt.date) -> None:
         for one in clearing_report.of_month(month):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import uuid
 
 import pytest
 from django.test import Client
@@ -11,7 +12,7 @@ from django.utils import timezone, translation
 from bananarouter.pages.billing import codes, words
 from billing import ledger
 from billing.models import FapiaoRequest, Order, Processor, Receipt, Refund
-from billing.payments import asking, orders, paying, quotes, timeline
+from billing.payments import asking, orders, paying, quotes, refunds, timeline
 from billing.processors.base import Notice, NoticeKind
 from tests import factories
 
@@ -160,7 +161,9 @@ def test_unspent_money_goes_back_once(client, account, paid):
     )
     shown = text_of(client.get(url(paid)))
     assert 'A refund was asked for; its credit left the balance. <span class="soft">¥36.00' in shown
-    response = client.post(url(paid, "billing_order_refund"), {"amount": "72", "key": "other"})
+    response = client.post(
+        url(paid, "billing_order_refund"), {"amount": "72", "key": str(uuid.uuid4())}
+    )
     assert "more than is left of the order" in text_of(response)
     assert 'value="72"' in text_of(response)
     assert Refund.objects.count() == 1
@@ -169,12 +172,24 @@ def test_unspent_money_goes_back_once(client, account, paid):
 def test_everything_unspent_goes_back_in_one_click(client, account, paid):
     page = text_of(client.get(reverse("billing_refund")))
     assert "¥72.00" in page
-    key = re.search(r'name="key" value="([^"]+)"', page)[1]
     for _ in range(2):
-        client.post(reverse("billing_refund"), {"key": key})
+        client.post(reverse("billing_refund"), hidden(page))
     assert Refund.objects.get().amount_minor == 7_200
     assert "Nothing to refund" in text_of(client.get(reverse("billing_refund")))
     assert ledger.audit() == []
+
+
+def hidden(page) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    return dict(re.findall(r'type="hidden" name="(key|shown)" value="([^"]+)"', page))
+
+
+def test_one_yes_is_about_what_the_page_showed(client, account, paid):
+    page = text_of(client.get(reverse("billing_refund")))
+    refunds.ask(paid, 100, reason="r", actor="tests", now=timezone.now())
+    answer = client.post(reverse("billing_refund"), hidden(page), follow=True)
+    assert "The amounts changed meanwhile." in text_of(answer)
+    assert Refund.objects.count() == 1
 
 
 def test_an_old_payment_has_no_refund_by_itself(client, paid):

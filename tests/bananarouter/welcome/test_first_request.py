@@ -46,7 +46,9 @@ def test_an_answer_counts_more_than_a_later_failure(membership):
     failed = ask(membership.account, status=402, error_code="trial_model")
     assert arrived(membership) == failed
     assert not first_request.arrived(membership).is_ok
-    assert "Trial money buys cheap models only" in str(first_request.arrived(membership).why)
+    assert "first payment in its first hours, buys cheap models only" in str(
+        first_request.arrived(membership).why
+    )
     answered = ask(membership.account)
     ask(membership.account, status=400, error_code="invalid_json")
     assert arrived(membership) == answered

@@ -24,9 +24,13 @@ def staff(django_capture_on_commit_callbacks):
 
     def act(operation, *arguments, now=NOW):
         with django_capture_on_commit_callbacks(execute=True):
-            return operation(*arguments, now=now)
+            return operation(*arguments, actor="staff:1", now=now)
 
     return act
+
+
+def paper(number, **changed) -> fapiao.Paper:
+    return fapiao.Paper(**{"number": number, "issued_on": NOW.date()} | changed)
 
 
 def wanted(**changed) -> fapiao.Wanted:
@@ -41,7 +45,7 @@ def state() -> str:
 def test_a_payer_asks_and_staff_issue(order, staff):
     request = fapiao.ask(order, wanted(), now=NOW)
     assert (request.title, request.tax_number) == ("香蕉 公司", COMPANY)
-    done = staff(fapiao.issue, request, "25317000001234567890")
+    done = staff(fapiao.issue, request, paper("25317000001234567890"))
     assert (done.state, done.fapiao_number) == ("issued", "25317000001234567890")
     (sent,) = mail.outbox
     assert sent.to == ["tax@example.com"]
@@ -66,9 +70,9 @@ def test_a_second_request_waits_for_the_end_of_the_first(order, staff):
 def test_steps_out_of_order_are_refused_and_change_nothing(order, staff):
     request = fapiao.ask(order, wanted(), now=NOW)
     with pytest.raises(fapiao.WrongState):
-        fapiao.issue_red(request, "12345678", now=NOW)
+        fapiao.issue_red(request, paper("12345678"), actor="staff:1", now=NOW)
     fapiao.withdraw(request, now=NOW)
-    for operation, argument in ((fapiao.issue, "12345678"), (fapiao.refuse, "no")):
+    for operation, argument in ((fapiao.issue, paper("12345678")), (fapiao.refuse, "no")):
         with pytest.raises(fapiao.WrongState):
             staff(operation, request, argument)
     with pytest.raises(fapiao.WrongState):
@@ -78,26 +82,26 @@ def test_steps_out_of_order_are_refused_and_change_nothing(order, staff):
 
 
 def test_a_refund_asks_for_a_red_letter_by_itself_and_once(order, staff):
-    request = staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), "12345678")
+    request = staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), paper("12345678"))
     assert fapiao.ask_red(now=LATER) == 0
     refunded(order, minor=4_000, now=LATER)
     Order.objects.update(refunded_minor=4_000, state="part_refunded")
     assert fapiao.ask_red(now=LATER) == 1
     assert fapiao.ask_red(now=LATER) == 0
-    red = staff(fapiao.issue_red, request, "87654321", now=LATER + dt.timedelta(hours=1))
+    red = staff(fapiao.issue_red, request, paper("87654321"), now=LATER + dt.timedelta(hours=1))
     assert (red.state, red.red_number) == ("red_issued", "87654321")
     assert "87654321" in mail.outbox[-1].body
     # A new one for what is left; the old refund is no reason to take it back.
     order.refresh_from_db()
     assert fapiao.amount_minor(order) == 6_000
     again = fapiao.ask(order, wanted(), now=LATER + dt.timedelta(hours=2))
-    staff(fapiao.issue, again, "11112222", now=LATER + dt.timedelta(hours=3))
+    staff(fapiao.issue, again, paper("11112222"), now=LATER + dt.timedelta(hours=3))
     assert fapiao.ask_red(now=LATER + dt.timedelta(hours=4)) == 0
     assert state() == "issued"
 
 
 def test_a_refund_that_failed_asks_for_nothing(order, staff):
-    staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), "12345678")
+    staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), paper("12345678"))
     refunded(order, minor=4_000, now=LATER)
     Refund.objects.update(state="failed")
     assert fapiao.ask_red(now=LATER) == 0
@@ -108,7 +112,7 @@ def test_nothing_is_issued_for_what_was_refunded(order, staff):
     request = fapiao.ask(order, wanted(), now=NOW)
     Order.objects.update(refunded_minor=10_000, state="refunded")
     with pytest.raises(fapiao.NotPossible):
-        staff(fapiao.issue, request, "12345678")
+        staff(fapiao.issue, request, paper("12345678"))
     fapiao.ask_red(now=LATER)
     assert state() == "withdrawn"
 
@@ -145,7 +149,7 @@ def test_what_cannot_be_is_said_by_its_field(order, changed, field):
 def test_a_number_that_is_none_is_refused(order, staff, number):
     request = fapiao.ask(order, wanted(), now=NOW)
     with pytest.raises(fapiao.BadField):
-        staff(fapiao.issue, request, number)
+        staff(fapiao.issue, request, paper(number))
     with pytest.raises(fapiao.BadField):
         staff(fapiao.refuse, request, "")
     assert state() == "asked"

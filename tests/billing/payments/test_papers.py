@@ -9,8 +9,7 @@ from django.utils import translation
 from accounts.models import BillingDetails
 from billing.models import Receipt
 from billing.payments import papers, receipts, sheets, statements
-from tests.billing.payments import till
-from tests.billing.payments.conftest import NOW, refunded
+from tests.billing.payments.conftest import NOW, live, refunded
 from tests.billing.payments.test_statements import NOVEMBER, at
 
 
@@ -44,7 +43,7 @@ def test_a_receipt_says_its_three_numbers(settings, facts):
 
 
 def test_reverse_charge_and_tests_are_said(settings, alice, pay):
-    settings.PAYMENTS = till.payments(tax_ppm={"FR": 200_000}, seller_country="DE")
+    settings.PAYMENTS = live(tax_ppm={"FR": 200_000}, seller_country="DE")
     BillingDetails.objects.create(account=alice, tax_id="FR1", country="FR")
     order = pay(alice)
     Receipt.objects.all().delete()

@@ -1,6 +1,5 @@
 """Receipts and credit notes: numbers without gaps, frozen, once for each payment."""
 
-import dataclasses
 import datetime as dt
 
 import pytest
@@ -8,21 +7,20 @@ from django.db import transaction
 
 from accounts.models import BillingDetails
 from billing.models import Dispute, PaperNumber, Receipt, Refund
-from billing.payments import applying, asking, receipts, refunds
+from billing.payments import applying, receipts, refunds
 from billing.processors.base import NoticeKind
-from tests.billing.payments import till
-from tests.billing.payments.conftest import NOW, refunded
+from tests.billing.payments.conftest import NOW, live, paid, refunded
 
 
 def numbers() -> list[str]:
     return list(Receipt.objects.order_by("pk").values_list("number", flat=True))
 
 
-def test_every_paid_order_has_one_receipt_numbered_without_gaps(tills, alice, pay):
+def test_every_paid_order_has_one_receipt_numbered_without_gaps(alice, pay):
     orders = [pay(alice) for _ in range(3)]
     assert numbers() == ["BR-2026-000001", "BR-2026-000002", "BR-2026-000003"]
     # The same fact again, in an event of its own, issues nothing.
-    again = dataclasses.replace(tills.stripe.paid(asking.ask(orders[0])), event_id="again")
+    again = paid(orders[0], event_id="again")
     assert applying.take(again, now=NOW) == "repeated"
     assert receipts.issue(orders[1], now=NOW).number == "BR-2026-000002"
     assert len(numbers()) == 3
@@ -45,7 +43,7 @@ def test_an_order_that_is_not_paid_has_no_receipt(alice, start):
     assert not PaperNumber.objects.exists()
 
 
-def test_each_year_and_each_mode_counts_by_itself(tills, alice, pay):
+def test_each_year_and_each_mode_counts_by_itself(alice, pay):
     pay(alice)
     pay(alice, now=dt.datetime(2027, 1, 1, 0, 0, tzinfo=dt.UTC))
     order = pay(alice)
@@ -57,14 +55,14 @@ def test_each_year_and_each_mode_counts_by_itself(tills, alice, pay):
 
 
 def test_a_receipt_is_frozen_with_three_numbers(settings, alice, pay):
-    settings.PAYMENTS = till.payments(tax_ppm={"DE": 190_000}, seller_country="DE")
+    settings.PAYMENTS = live(tax_ppm={"DE": 190_000}, seller_country="DE")
     details = BillingDetails.objects.create(
         account=alice, legal_name="Alice GmbH", tax_id="DE1", country="DE", address="Berlin"
     )
     order = pay(alice, minor=1_000)
     details.legal_name = "Somebody else"
     details.save()
-    settings.PAYMENTS = till.payments()
+    settings.PAYMENTS = live()
     found = receipts.facts(Receipt.objects.get(order=order))
     assert (found.net, found.tax, found.total) == ("10.00", "1.90", "11.90")
     assert found.credit_nusd == 10_000_000_000
@@ -76,7 +74,7 @@ def test_a_receipt_is_frozen_with_three_numbers(settings, alice, pay):
 
 
 def test_a_tax_id_abroad_shifts_the_tax_and_the_receipt_says_so(settings, alice, pay):
-    settings.PAYMENTS = till.payments(tax_ppm={"FR": 200_000}, seller_country="DE")
+    settings.PAYMENTS = live(tax_ppm={"FR": 200_000}, seller_country="DE")
     BillingDetails.objects.create(account=alice, tax_id="FR1", country="FR")
     order = pay(alice)
     BillingDetails.objects.all().delete()  # what was agreed to at the order stays
@@ -115,7 +113,7 @@ def test_only_money_that_went_back_has_a_credit_note(alice, pay):
 
 
 def test_what_ended_without_its_credit_note_gets_it_later(settings, alice, pay):
-    settings.PAYMENTS = till.payments(tax_ppm={"DE": 190_000}, seller_country="DE")
+    settings.PAYMENTS = live(tax_ppm={"DE": 190_000}, seller_country="DE")
     BillingDetails.objects.create(account=alice, country="DE")
     refunded(pay(alice), minor=595, tax_minor=95)
     order = pay(alice)
@@ -148,11 +146,11 @@ def test_a_credit_note_is_undone_when_the_money_stayed_after_all(alice, pay):
     assert Receipt.objects.get(pk=note.pk).facts == before
 
 
-def test_a_refund_issues_its_credit_note_itself(tills, alice, pay):
+def test_a_refund_issues_its_credit_note_itself(alice, pay):
     order = pay(alice)
     refund = refunds.ask(order, 400, reason="", actor="tests", now=NOW)
-    notice = dataclasses.replace(
-        tills.stripe.paid(asking.ask(order)), event_id="back", kind=NoticeKind.REFUNDED,
+    notice = paid(
+        order, event_id="back", kind=NoticeKind.REFUNDED,
         refund_id=refund.id.hex, refund_ref="re_1", refund_minor=400,
     )  # fmt: skip
     assert applying.take(notice, now=NOW) == "applied"

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import Counter
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from accounts.timeids import uuid7
 from billing.models import (
@@ -15,11 +14,10 @@ from billing.models import (
     Refund,
     StatementImport,
     StatementRow,
-    Suspense,
     Wallet,
 )
-from billing.payments import applying, asking, clearing_report, reconciliation
-from billing.processors.base import NoticeKind, Row, Unavailable
+from billing.payments import clearing_report, reconciliation, staff_queue
+from billing.processors.base import Row
 from tests.billing.payments.conftest import NOW, refunded
 
 DAY = NOW.date()
@@ -39,12 +37,11 @@ def row(order=None, **changed) -> Row:
 
 
 @pytest.fixture
-def read(tills):
+def read(books):
     """Return `read(*rows, day=..., processor=...)`: import a statement with these lines."""
 
     def run(*rows, day=DAY, processor="stripe", now=LATER):
-        getattr(tills, processor).days[day] = list(rows)
-        return reconciliation.import_day(processor, day, now=now)
+        return reconciliation.take(processor, day, rows, now=now)
 
     return run
 
@@ -71,7 +68,7 @@ def test_what_agrees_is_matched_and_its_fee_posted_once(alice, pay, read):
     assert read(row(order, fee_minor=30), fee, more).new == 1
     assert balance("fees") == -55 * CENT
     assert StatementImport.objects.get().rows == 3
-    assert not reconciliation.open_rows().exists()
+    assert not staff_queue.open_rows().exists()
 
 
 def test_clearing_is_zero_when_everything_was_paid_out(alice, pay, read):
@@ -95,6 +92,9 @@ def test_clearing_is_zero_when_everything_was_paid_out(alice, pay, read):
     [
         ({"amount_minor": 999}, "amount_diff"),
         ({"currency": "CNY"}, "amount_diff"),
+        ({"fee_minor": 110}, "matched"),
+        ({"fee_minor": 111}, "fee_diff"),
+        ({"fee_minor": -1}, "fee_diff"),
         ({"status": "failed"}, "status_diff"),
         ({"payment_ref": "another"}, "missing_local"),
         ({"payment_ref": ""}, "matched"),
@@ -111,7 +111,7 @@ def test_each_difference_has_its_verdict(alice, pay, read, changed, verdict):
     order = pay(alice)
     read(row(order, **changed))
     assert verdicts()[f"row_{order.number}"] == verdict
-    waits = reconciliation.open_rows().filter(row_ref=f"row_{order.number}").exists()
+    waits = staff_queue.open_rows().filter(row_ref=f"row_{order.number}").exists()
     assert waits == (verdict != "matched")
     assert Wallet.objects.get().credit_nusd == order.credit_nusd  # a row never credits
 
@@ -154,7 +154,7 @@ def test_what_a_statement_lacks_waits_until_a_later_one_has_it(alice, pay, read)
     order = pay(alice)
     refund = refunded(order, minor=300)
     assert read().verdicts == {"missing_remote": 2}
-    assert reconciliation.open_rows().count() == 2
+    assert staff_queue.open_rows().count() == 2
     next_day = DAY + dt.timedelta(1)
     read(
         row(order),
@@ -162,7 +162,7 @@ def test_what_a_statement_lacks_waits_until_a_later_one_has_it(alice, pay, read)
             refund_ref=refund.id.hex),
         day=next_day, now=LATER + dt.timedelta(1),
     )  # fmt: skip
-    assert not reconciliation.open_rows().exists()
+    assert not staff_queue.open_rows().exists()
     assert StatementRow.objects.filter(resolved_by="import").count() == 2
 
 
@@ -187,82 +187,6 @@ def test_china_has_its_own_days(alice, pay, read):
     read(processor="alipay", day=DAY)
     assert verdicts() == {}
     assert read(processor="alipay", day=DAY + dt.timedelta(1)).verdicts == {"missing_remote": 1}
-
-
-def test_what_is_missing_here_is_credited_only_when_the_processor_agrees(alice, start, tills, read):
-    agreed, denied, silent = start(alice), start(alice), start(alice)
-
-    def answer(ask):
-        if ask.number == silent.number:
-            raise Unavailable("timeout")
-        kind = NoticeKind.PAID if ask.number == agreed.number else NoticeKind.PENDING
-        return tills.stripe.paid(ask, kind=kind, event_id=f"{kind}{ask.number}")
-
-    tills.stripe.script.on_query = answer
-    result = read(row(agreed), row(denied), row(silent))
-    assert result.verdicts == {"missing_local": 3}
-    assert result.credited == 1
-    states = {order.pk: order.state for order in Order.objects.all()}
-    assert [states[order.pk] for order in (agreed, denied, silent)] == [
-        "paid",
-        "pending",
-        "pending",
-    ]
-    assert Wallet.objects.get().credit_nusd == agreed.credit_nusd
-    assert reconciliation.open_rows().count() == 2
-    # The notice comes after all: the row is no longer a question.
-    applying.take(tills.stripe.paid(asking.ask(silent)), now=LATER)
-    assert reconciliation.heal("stripe", now=LATER) == 1
-
-
-def test_a_query_that_tells_another_amount_goes_to_suspense(alice, start, tills, read):
-    order = start(alice)
-    tills.stripe.script.on_query = lambda ask: tills.stripe.paid(ask, amount_minor=1)
-    assert read(row(order)).credited == 0
-    assert Suspense.objects.get().cause == "wrong_amount"
-    assert Order.objects.get().state == "pending"
-    assert reconciliation.open_rows().count() == 1
-
-
-def test_staff_take_a_row_out_of_the_queue_once(read):
-    read(row(payment_ref="unknown"))
-    (waiting,) = reconciliation.open_rows("stripe")
-    assert reconciliation.resolve(waiting, by="staff:1", note="Sent back", now=NOW)
-    assert not reconciliation.resolve(waiting, by="staff:2", note="", now=NOW)
-    assert StatementRow.objects.get().resolved_by == "staff:1"
-    assert not reconciliation.open_rows().exists()
-
-
-def test_days_are_read_in_order_when_they_are_ready_and_never_skipped(tills):
-    two, four = DAY + dt.timedelta(1), DAY + dt.timedelta(3)
-    for till in (tills.stripe, tills.alipay, tills.wechatpay):
-        till.days = {DAY: [], two: []}
-    # 02:29 UTC is 10:29 in Shanghai, and less than three hours after Stripe's midnight.
-    assert reconciliation.import_due(now=dt.datetime(2026, 11, 21, 2, 29, tzinfo=dt.UTC)) == []
-    ready = dt.datetime(2026, 11, 21, 3, 0, tzinfo=dt.UTC)
-    assert [one.processor for one in reconciliation.import_due(now=ready)] == [
-        "stripe", "alipay", "wechatpay",
-    ]  # fmt: skip
-    assert reconciliation.import_due(now=ready) == []
-    # Two days later one of two statements is there: the rest waits for the missing one.
-    found = reconciliation.import_due(now=ready + dt.timedelta(2))
-    assert {one.day for one in found} == {two}
-    tills.stripe.days[four] = []
-    assert reconciliation.import_due(now=ready + dt.timedelta(4)) == []
-
-
-def test_the_command_reads_a_day_and_shows_a_month(alice, pay, tills, capsys):
-    tills.stripe.days[DAY] = [row(pay(alice), fee_minor=30)]
-    call_command("reconcile", processor="stripe", date=DAY)
-    call_command("reconcile", month=DAY.replace(day=1))
-    out = capsys.readouterr().out
-    assert "1 rows, 1 new" in out
-    assert "matched: 1" in out
-    assert "stripe USD: " in out
-    assert f"top_up {-1_000 * CENT}" in out
-    for wrong in ({"processor": "stripe"}, {"processor": "stripe", "date": dt.date(2020, 1, 1)}):
-        with pytest.raises(CommandError):
-            call_command("reconcile", **wrong)
 
 
 def test_six_kinds_of_faults_are_all_found_and_nothing_else(
@@ -308,7 +232,7 @@ def test_six_kinds_of_faults_are_all_found_and_nothing_else(
         result = read(*lines)
     assert verdicts() == expected
     assert sum(result.verdicts.values()) == len(expected)
-    alarms = {one.row_ref for one in reconciliation.open_rows()}
+    alarms = {one.row_ref for one in staff_queue.open_rows()}
     assert alarms == {name for name, verdict in expected.items() if verdict != "matched"}
     assert len(alarms) == 6 * each
     # Fees: of every line that is neither a double nor failed, once.

@@ -1,5 +1,6 @@
 import dataclasses
 import datetime as dt
+import uuid
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,34 @@ def test_a_form_that_is_sent_twice_is_one_refund(alice):
     with pytest.raises(refund_rules.RefundRefused, match="changed"):
         ask(order, 300, terms=terms)
     assert Refund.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_one_yes_sends_several_orders_back_once_and_all_or_none(alice):
+    orders = [pay(alice), pay(alice, minor=2_000)]
+    form_id, now = uuid.uuid4(), NOW
+
+    def all_of(*parts):
+        return refunds.ask_all(
+            alice, parts, reason="unspent", actor="user:1", form_id=form_id, now=now
+        )
+
+    with pytest.raises(refund_rules.RefundRefused, match="amount"):
+        all_of((orders[0], 1_000), (orders[1], 2_001))
+    assert not refunds.is_asked(alice, form_id)
+    assert available(alice) == 30 * USD
+    first = all_of((orders[0], 1_000), (orders[1], 2_000))
+    assert all_of((orders[0], 1_000), (orders[1], 2_000)) == first
+    assert refunds.is_asked(alice, form_id)
+    assert not refunds.is_asked(factories.account_of(factories.user("bob")), form_id)
+    assert available(alice) == 0
+
+
+@pytest.mark.django_db
+def test_a_form_of_ones_own_that_is_sent_twice_is_one_refund(alice):
+    order, terms = pay(alice), refunds.Terms(form_id=uuid.uuid4())
+    assert ask(order, 400, terms=terms) == ask(order, 400, terms=terms)
+    assert available(alice) == 6 * USD
 
 
 @pytest.mark.django_db

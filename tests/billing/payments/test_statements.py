@@ -40,7 +40,7 @@ def post(account, amount, *, now, kind="top_up", ref=None):
 
 
 @pytest.fixture
-def account(tills):
+def account(books):
     made = factories.account_of(factories.user("carol"))
     Account.objects.filter(pk=made.pk).update(created_at=at(2026, 9))
     return made

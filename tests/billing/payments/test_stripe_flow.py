@@ -135,3 +135,44 @@ def test_a_declined_card_fails_the_order_and_says_why(account, receiver):
     assert (order.state, order.failure) == ("failed", "authentication_required")
     hear(receiver, 1)
     assert credit(account) == 0
+
+
+def saving(account, **facts) -> Order:
+    return start(account, payer=asking.Payer(saves_method=True, **facts))
+
+
+def test_a_card_is_kept_with_a_payment_when_its_payer_wants_that(account, sandbox, receiver):
+    order = saving(account)
+    sandbox.act("stripe", order.number, "pay")
+    hear(receiver, 3)
+    hear(receiver, 3)
+    card = account.payment_methods.get()
+    assert (card.brand, card.last4, card.expires_year) == ("visa", "4242", 2034)
+    assert bytes(card.card_digest) == bytes(Order.objects.get().card_digest)
+    receiver.deliveries.clear()
+    # It can be charged, and the next one is the same customer's.
+    automatic(account, card)
+    assert credit(account) == 40 * cashier.USD
+    second = saving(account, customer_ref=cards.customer_of(account))
+    sandbox.act("stripe", second.number, "pay")
+    hear(receiver, 5)
+    assert account.payment_methods.values("customer_ref").distinct().count() == 1
+
+
+def test_a_card_is_kept_when_no_notice_came_and_we_asked(account, sandbox):
+    order = saving(account)
+    sandbox.turn(drop=3)
+    sandbox.act("stripe", order.number, "pay")
+    healing.ask_now(order, now=timezone.now())
+    assert account.payment_methods.get().last4 == "4242"
+
+
+def test_a_card_is_not_kept_unasked_nor_from_a_notice_that_does_not_fit(account, sandbox, receiver):
+    sandbox.act("stripe", start(account).number, "pay")
+    hear(receiver, 3)
+    assert credit(account) == 20 * cashier.USD
+    receiver.deliveries.clear()
+    sandbox.turn(wrong="merchant")
+    sandbox.act("stripe", saving(account).number, "pay")
+    hear(receiver, 3)
+    assert account.payment_methods.count() == 0
