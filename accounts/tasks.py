@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import deliveries
+from accounts import deliveries, disclosures, leaks
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -16,3 +16,15 @@ def send_notice(notification_pk: int) -> int:
 def sweep_notices() -> int:
     """Send what no task took, and what failed before."""
     return deliveries.sweep(now=timezone.now())
+
+
+@shared_task(name="accounts.tell_leaks")
+def tell_leaks() -> int:
+    """Tell the owners of keys that were found in public."""
+    return leaks.tell_due(now=timezone.now())
+
+
+@shared_task(name="accounts.tell_disclosures")
+def tell_disclosures() -> int:
+    """Tell accounts of authorities' requests, when nothing forbids it any more."""
+    return disclosures.tell_due(now=timezone.now())

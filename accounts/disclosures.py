@@ -1,0 +1,294 @@
+"""The register of what authorities ask about an account: two people allow it, both sides know it.
+
+A request names one account. It is written down by one member of the privacy staff and allowed by
+two others; what is handed over is signed; the account is told, if need be after a prohibition.
+"""
+
+import base64
+import datetime as dt
+import hashlib
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from smtplib import SMTPException
+from typing import Any, TypedDict
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
+from django.core.cache import cache
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import Count, Q
+from django.db.models.functions import ExtractYear
+from django.utils.translation import gettext as _
+
+from accounts import keytext, notice_mail
+from accounts.models import Account, Disclosure, DisclosureEvent, User
+from accounts.sealing import CannotSeal
+
+logger = logging.getLogger(__name__)
+Action, Kind, State = DisclosureEvent.Action, Disclosure.Kind, Disclosure.State
+
+# The staff group whose members alone see the register; superusers who are not in it do not.
+ROLE = "privacy"
+NOTE_CHARS_MAX = 400
+SIGNING_LABEL = b"signs what is handed to authorities"
+TOLD_MAX, TELLING_S = 200, 30
+
+
+class NotPrivacyStaff(Exception):
+    """Only staff in the role `privacy` may do this."""
+
+
+class WrongState(Exception):
+    """The request is not in a state in which this can be done."""
+
+
+class OwnRequest(Exception):
+    """Who wrote a request down, or has allowed it once, cannot allow it."""
+
+
+class NoReason(ValueError):
+    """A refusal or a prohibition to tell needs a reason, a prohibition also an end to come."""
+
+
+class Asked(TypedDict):
+    """What the authority's letter says."""
+
+    kind: str
+    authority: str
+    reference: str
+    legal_basis: str
+    secrecy_reason: str
+    secrecy_until: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Year:
+    """How many requests of a kind came in a year, and what became of them."""
+
+    year: int
+    kind: str
+    received: int
+    delivered: int
+    refused: int
+    told: int
+
+
+def is_privacy_staff(user: Any) -> bool:
+    """Tell whether somebody is staff in the role `privacy`."""
+    return (
+        isinstance(user, User)
+        and user.is_active
+        and user.is_staff
+        and user.groups.filter(name=ROLE).exists()
+    )
+
+
+def _admit(user: User) -> None:
+    if not is_privacy_staff(user):
+        raise NotPrivacyStaff
+
+
+@transaction.atomic
+def record(*, account: Account, by: User, asked: Asked, now: dt.datetime) -> Disclosure:
+    """Write a request down. Raises: NotPrivacyStaff; NoReason."""
+    _admit(by)
+    until = asked["secrecy_until"]
+    if bool(asked["secrecy_reason"]) != (until is not None) or (until is not None and until <= now):
+        raise NoReason
+    made = Disclosure.objects.create(account=account, created_by=by, created_at=now, **asked)
+    _note(made, Action.OPENED, by=by, now=now)
+    return made
+
+
+@transaction.atomic
+def approve(disclosure: Disclosure, *, by: User, now: dt.datetime) -> Disclosure:
+    """Allow a request; the second person's word lets it be handed over.
+
+    Raises: NotPrivacyStaff; OwnRequest; WrongState.
+    """
+    _admit(by)
+    row = Disclosure.objects.select_for_update().get(pk=disclosure.pk)
+    if row.state != State.OPEN:
+        raise WrongState
+    if by.pk in {row.created_by_id, row.first_approver_id}:
+        raise OwnRequest
+    if row.first_approver_id is None:
+        row.first_approver = by
+    else:
+        row.second_approver, row.state = by, State.APPROVED
+    row.save(update_fields=["first_approver", "second_approver", "state"])
+    _note(row, Action.APPROVED, by=by, now=now)
+    return row
+
+
+@transaction.atomic
+def refuse(disclosure: Disclosure, *, by: User, reason: str, now: dt.datetime) -> None:
+    """Refuse a request that was not handed over. Raises: NotPrivacyStaff; NoReason; WrongState."""
+    _admit(by)
+    if not reason.strip():
+        raise NoReason
+    rows = Disclosure.objects.filter(pk=disclosure.pk, state__in=[State.OPEN, State.APPROVED])
+    if not rows.update(state=State.REFUSED):
+        raise WrongState
+    _note(disclosure, Action.REFUSED, by=by, now=now, note=reason[:NOTE_CHARS_MAX])
+
+
+@transaction.atomic
+def note_read(disclosure: Disclosure, *, by: User, now: dt.datetime) -> None:
+    """Record that a member of staff read a request. Raises: NotPrivacyStaff."""
+    _admit(by)
+    _note(disclosure, Action.READ, by=by, now=now)
+
+
+@transaction.atomic
+def hand_over(
+    disclosure: Disclosure, *, by: User, data: Mapping[str, Any], now: dt.datetime
+) -> bytes:
+    """Return the ZIP of what is handed over: data, letter and a detached signature; recorded.
+
+    `data` is what we hold about the request's account. It is not kept: each hand-over leaves its
+    SHA-256 and signature in the history. Raises: NotPrivacyStaff; WrongState; CannotSeal.
+    """
+    _admit(by)
+    rows = Disclosure.objects.filter(pk=disclosure.pk, second_approver__isnull=False)
+    if not rows.filter(state__in=[State.APPROVED, State.DELIVERED]).update(state=State.DELIVERED):
+        raise WrongState
+    rows.filter(delivered_at=None).update(delivered_at=now)
+    text = _written(disclosure, data, now=now)
+    signature = base64.b64encode(_signer().sign(text)).decode()
+    digest = hashlib.sha256(text).hexdigest()
+    _note(disclosure, Action.EXPORTED, by=by, now=now, note=f"{digest} {signature}")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("disclosure.json", text)
+        file.writestr("disclosure.json.sig", signature + "\n")
+        file.writestr("public_key.pem", public_key())
+    return packed.getvalue()
+
+
+def held(account: Account) -> dict[str, Any]:
+    """Return what this app holds about one account: who runs it, its keys, what it agreed to."""
+    members = account.memberships.select_related("user").order_by("pk")
+    return {
+        "account": {
+            "name": account.name,
+            "country": account.country,
+            "created_at": account.created_at,
+            "is_active": account.is_active,
+        },
+        "members": [
+            {
+                "role": member.role,
+                "email": member.user.email,
+                "name": member.user.display_name,
+                "phone": member.user.phone,
+                "joined_at": member.user.date_joined,
+            }
+            for member in members
+        ],
+        "keys": list(
+            account.api_keys.order_by("pk").values(
+                "name", "last_four", "created_at", "expires_at", "disabled_at"
+            )
+        ),
+    }
+
+
+def _written(disclosure: Disclosure, data: Mapping[str, Any], *, now: dt.datetime) -> bytes:
+    head = {
+        "disclosure": str(disclosure.public_id),
+        "authority": disclosure.authority,
+        "reference": disclosure.reference,
+        "legal_basis": disclosure.legal_basis,
+        "account": str(disclosure.account.public_id),
+        "made_at": now,
+    }
+    said = {"request": head, "data": data}
+    return json.dumps(said, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1).encode()
+
+
+def _signer() -> Ed25519PrivateKey:
+    """Return the key that signs, derived from the newest credential key. Raises: CannotSeal."""
+    usable = [secret for secret in settings.CREDENTIAL_KEYS.values() if secret]
+    if not usable:
+        raise CannotSeal
+    return Ed25519PrivateKey.from_private_bytes(keytext.derive(usable[-1], label=SIGNING_LABEL))
+
+
+def public_key() -> str:
+    """Return the public key (PEM) that proves what we handed over. Raises: CannotSeal."""
+    key = _signer().public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def tell_due(*, now: dt.datetime) -> int:
+    """Tell accounts of requests that nothing forbids to tell; return how many."""
+    allowed = Q(secrecy_until=None) | Q(secrecy_until__lte=now)
+    done = [State.APPROVED, State.DELIVERED]
+    waiting = Disclosure.objects.filter(allowed, state__in=done, told_at=None)
+    told = 0
+    for row in waiting.select_related("account").order_by("pk")[:TOLD_MAX]:
+        told += _tell(row, now=now)
+    return told
+
+
+def _tell(row: Disclosure, *, now: dt.datetime) -> bool:
+    if not cache.add(f"disclosure-told:{row.pk}", 1, TELLING_S):
+        return False  # another worker is about to
+    try:
+        notice_mail.tell(row.account, kind="security", write=lambda: _words(row))
+    except (OSError, SMTPException):
+        logger.exception("disclosure notice not sent", extra={"disclosure": str(row.public_id)})
+        return False
+    with transaction.atomic():
+        if not Disclosure.objects.filter(pk=row.pk, told_at=None).update(told_at=now):
+            return False
+        _note(row, Action.TOLD, by=None, now=now)
+    return True
+
+
+def _words(row: Disclosure) -> notice_mail.Words:
+    lines = [
+        _("An authority asked us for data about your account “%(account)s”, and the law obliges us "
+          "to give it. Two of us examined the request.")
+        % {"account": row.account.name},
+        _("Who asks: %(authority)s. Case: %(reference)s. Legal basis: %(basis)s.")
+        % {"authority": row.authority, "reference": row.reference, "basis": row.legal_basis},
+        _("We store no prompts and no answers, so none can be handed over. You may take legal "
+          "advice, and reply to this mail with questions."),
+    ]  # fmt: skip
+    if row.secrecy_reason:
+        lines.append(_("Until now we were forbidden to tell you."))
+    return notice_mail.Words(subject=_("An authority asked about your account"), lines=lines)
+
+
+def years() -> list[Year]:
+    """Count requests by year and kind, newest first; one query."""
+    rows = (
+        Disclosure.objects.annotate(year=ExtractYear("created_at"))
+        .values("year", "kind")
+        .annotate(
+            received=Count("pk"),
+            delivered=Count("pk", filter=Q(state=State.DELIVERED)),
+            refused=Count("pk", filter=Q(state=State.REFUSED)),
+            told=Count("pk", filter=Q(told_at__isnull=False)),
+        )
+        .order_by("-year", "kind")
+    )
+    return [Year(**row) for row in rows]
+
+
+def _note(
+    disclosure: Disclosure, action: str, *, by: User | None, now: dt.datetime, note: str = ""
+) -> None:
+    DisclosureEvent.objects.create(
+        disclosure=disclosure, action=action, actor=by, at=now, note=note
+    )
