@@ -163,13 +163,20 @@ def lift(takedown: Takedown, *, by: User, reason: str, now: dt.datetime) -> None
     takedown.refresh_from_db()
     if takedown.appeal is not None:
         _tell_lifted(takedown.appeal, by=by, now=now)
-    held = Takedown.objects.filter(lifted_at=None)
-    if takedown.decision == Decision.PAUSE_KEY and takedown.api_key is not None:
-        if not held.filter(api_key=takedown.api_key, decision=Decision.PAUSE_KEY).exists():
-            keys.set_paused(takedown.api_key, is_paused=False)
-    elif takedown.decision == Decision.SUSPEND and takedown.account_id is not None:
-        if not held.filter(account=takedown.account_id, decision=Decision.SUSPEND).exists():
-            _set_active(takedown.account_id, is_active=True)
+    _undo(takedown)
+
+
+def _undo(ended: Takedown) -> None:
+    """Take the key or the account again, unless another decision still holds it."""
+    held = Takedown.objects.filter(lifted_at=None, decision=ended.decision)
+    if ended.decision == Decision.PAUSE_KEY and ended.api_key is not None:
+        if not held.filter(api_key=ended.api_key).exists():
+            keys.set_paused(ended.api_key, is_paused=False)
+        return
+    if ended.decision == Decision.SUSPEND and ended.account_id is not None:
+        if held.filter(account=ended.account_id).exists():
+            return
+        _set_active(ended.account_id, is_active=True)
 
 
 def _tell_lifted(appeal: ContactRequest, *, by: User, now: dt.datetime) -> None:

@@ -113,6 +113,7 @@ def fate(place, key, *, calls=WORKERS * 12):
     return {place.ask("GET", "/v1/models", headers={"x-api-key": key}).status for _ in range(calls)}
 
 
+    @pytest.mark.clause("2-keys")
 @pytest.mark.parametrize("place", ["with Redis", "without Redis"], indirect=True)
 class TestRevocation:
     def test_ends_a_key_within_a_second_on_every_worker(self, place, key):

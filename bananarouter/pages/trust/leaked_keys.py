@@ -15,6 +15,16 @@ from bananarouter.pages.contact import limits
 PER_HOUR = 1_200
 BODY_BYTES_MAX = 8 << 20
 RETRY_S = 60
+_CODES: dict[type[Exception], tuple[str, int]] = {
+    leak_senders.KeysAway: ("keys_away", 503),
+    leaks.TooMany: ("too_many", 413),
+    leaks.Unreadable: ("unreadable", 400),
+    keytext.NoPepper: ("not_configured", 503),
+}
+
+
+class Refused(Exception):
+    """The message is not read. Arguments: our code, the HTTP status."""
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -28,22 +38,23 @@ class LeakedKeys(View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not limits.may(request, action="leaked-keys", per_hour=PER_HOUR):
-            return _refused("too_often", status=429)
-        if int(request.headers.get("Content-Length") or 0) > BODY_BYTES_MAX:
-            return _refused("too_large", status=413)
         try:
+            _measure(request)
             return JsonResponse(_answers(request), safe=False)
         except leak_senders.NotSigned as refusal:
-            return _refused(refusal.code, status=403)
-        except leak_senders.KeysAway:
-            return _refused("keys_away", status=503)
-        except leaks.TooMany:
-            return _refused("too_many", status=413)
-        except leaks.Unreadable:
-            return _refused("unreadable", status=400)
-        except keytext.NoPepper:
-            return _refused("not_configured", status=503)
+            return _refused(refusal.code, 403)
+        except Refused as refusal:
+            return _refused(*refusal.args)
+        except tuple(_CODES) as error:
+            return _refused(*_CODES[type(error)])
+
+
+def _measure(request: HttpRequest) -> None:
+    """Refuse what comes too often or is too large, before it is read. Raises: Refused."""
+    if not limits.may(request, action="leaked-keys", per_hour=PER_HOUR):
+        raise Refused("too_often", 429)
+    if int(request.headers.get("Content-Length") or 0) > BODY_BYTES_MAX:
+        raise Refused("too_large", 413)
 
 
 def _answers(request: HttpRequest) -> list[dict[str, Any]]:
@@ -65,7 +76,7 @@ def _answers(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _refused(error: str, *, status: int) -> HttpResponse:
+def _refused(error: str, status: int) -> HttpResponse:
     response = JsonResponse({"error": error}, status=status)
     if status in {429, 503}:
         response["Retry-After"] = str(RETRY_S)
