@@ -114,7 +114,7 @@ SECTIONS: Final = (
             ),
             _clause(
                 "1.3-records",
-                _("Payment records are kept and compared with the processors’ each day."),
+                _("Payment records are kept and compared each day with those of the processors."),
             ),
         ),
     ),
@@ -128,7 +128,7 @@ SECTIONS: Final = (
             ),
             _clause(
                 "2-route",
-                _("A call reaches the vendor of its model, and you get that vendor’s answer."),
+                _("A call reaches a vendor of its model, and you get the answer of that vendor."),
             ),
             _clause("2-billing", _("Use is priced to the billionth of a dollar.")),
             _clause("2-monitor", _("Load is measured, and operators see it.")),
@@ -155,7 +155,7 @@ SECTIONS: Final = (
             ),
             _clause(
                 "2-legal",
-                _("Vendors’ and countries’ rules on where models may be used are kept."),
+                _("Rules of vendors and countries on where models may be used are kept."),
                 _("The whole clause."),
                 RULES,
             ),
@@ -238,7 +238,7 @@ SECTIONS: Final = (
             _clause(
                 "5-access",
                 _("You see your usage, balance and profile, and export all we hold."),
-                _("That the export holds every row of yours, and none of another’s."),
+                _("That the export holds every row of yours, and none of another user."),
                 EXPORT,
             ),
             _clause(
