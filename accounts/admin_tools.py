@@ -82,8 +82,8 @@ class Tools(Fixed, Base):
         if tool is None:
             self.message_user(request, "That cannot be done any more.", messages.WARNING)
             return self._back(row)
-        form = tool.form(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        form = tool.form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
             try:
                 page = tool.use(request, row, form.cleaned_data)
             except Refused as refusal:

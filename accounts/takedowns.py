@@ -51,6 +51,11 @@ class Year:
     suspended: int
     lifted: int
 
+    @classmethod
+    def empty(cls, year: int) -> "Year":
+        """Return a year in which nothing was reported."""
+        return cls(year=year, received=0, none=0, warned=0, paused=0, suspended=0, lifted=0)
+
 
 @transaction.atomic
 def decide(

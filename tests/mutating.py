@@ -83,11 +83,15 @@ def outcomes(root: Path, tests: list[str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="bananarouter-outcome-") as folder:
         results = Path(folder) / "results.json"
         command = [
-            sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--clauses",
-            results, *tests,
+            sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--reuse-db",
+            "--clauses", results, *tests,
         ]  # fmt: skip
-        environment = {**_environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        environment.pop("TEST_DATA_DIR", None)
+        # One test database for all runs: migrating anew takes longer than most tests.
+        data = root / ".data" / "tests"
+        data.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **_environ, "PYTHONDONTWRITEBYTECODE": "1", "TEST_DATA_DIR": str(data),
+        }  # fmt: skip
         subprocess.run(
             command, cwd=root, env=environment, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, check=False, timeout=TEST_TIMEOUT_S * len(tests),
