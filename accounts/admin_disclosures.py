@@ -181,8 +181,8 @@ class DisclosureAdmin(Tools):
 class LeakedKeyAdmin(Fixed, Base):
     """Where keys were found in public; they were revoked at that moment."""
 
-    list_display = ("received_at", "api_key", "source", "url", "told_at")
-    list_filter = ("source", ("told_at", admin.EmptyFieldListFilter), "received_at")
+    list_display = ("received_at", "api_key", "source", "url")
+    list_filter = ("source", "received_at")
     list_select_related = ("api_key",)
     search_fields = ("=api_key__last_four", "api_key__account__name")
     ordering = ("-pk",)

@@ -9,35 +9,33 @@ import datetime as dt
 import hashlib
 import io
 import json
-import logging
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from smtplib import SMTPException
 from typing import Any, TypedDict
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.core.cache import cache
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import ExtractYear
-from django.utils.translation import gettext as _
 
-from accounts import keytext, notice_mail
+from accounts import keytext, notifications, personal_data, roles
 from accounts.models import Account, Disclosure, DisclosureEvent, User
+from accounts.notifications import Notice
 from accounts.sealing import CannotSeal
 
-logger = logging.getLogger(__name__)
 Action, Kind, State = DisclosureEvent.Action, Disclosure.Kind, Disclosure.State
 
 # The staff group whose members alone see the register; superusers who are not in it do not.
 ROLE = "privacy"
 NOTE_CHARS_MAX = 400
 SIGNING_LABEL = b"signs what is handed to authorities"
-TOLD_MAX, TELLING_S = 200, 30
+TOLD_MAX = 200
+# Of one store: what one file and this process can hold.
+ROWS_MAX = 200_000
 
 
 class NotPrivacyStaff(Exception):
@@ -173,31 +171,35 @@ def hand_over(
 
 
 def held(account: Account) -> dict[str, Any]:
-    """Return what this app holds about one account: who runs it, its keys, what it agreed to."""
-    members = account.memberships.select_related("user").order_by("pk")
-    return {
-        "account": {
-            "name": account.name,
-            "country": account.country,
-            "created_at": account.created_at,
-            "is_active": account.is_active,
-        },
-        "members": [
-            {
-                "role": member.role,
-                "email": member.user.email,
-                "name": member.user.display_name,
-                "phone": member.user.phone,
-                "joined_at": member.user.date_joined,
-            }
-            for member in members
-        ],
-        "keys": list(
-            account.api_keys.order_by("pk").values(
-                "name", "last_four", "created_at", "expires_at", "disabled_at"
-            )
-        ),
-    }
+    """Return what every app declares to hold about one account, and who its members are.
+
+    A store that says nothing about a single account is left out: of its members' other accounts
+    nothing is said. `complete` is false where a store has more than ROWS_MAX rows.
+    """
+    found: dict[str, Any] = {}
+    seen = set()
+    for store in personal_data.stores():
+        rows = _of_account(store.model, account)
+        if rows is None or store.model in seen:
+            continue
+        seen.add(store.model)
+        told = list(rows.order_by("pk").values(*store.fields)[: ROWS_MAX + 1])
+        found[store.name] = {"complete": len(told) <= ROWS_MAX, "rows": told[:ROWS_MAX]}
+    return found
+
+
+def _of_account(model: type[Model], account: Account) -> QuerySet[Any] | None:
+    """Return the rows about an account, None where a model's rows are about no single one."""
+    rows: QuerySet[Any] = QuerySet(model)
+    if model is Account:
+        return rows.filter(pk=account.pk)
+    if model is User:
+        return rows.filter(memberships__account=account).distinct()
+    columns = {column.attname: column for column in model._meta.concrete_fields}
+    column = columns.get("account_id")
+    if column is None or column.related_model not in {None, Account}:
+        return None
+    return rows.filter(account_id=account.pk)
 
 
 def _written(disclosure: Disclosure, data: Mapping[str, Any], *, now: dt.datetime) -> bytes:
@@ -234,40 +236,29 @@ def tell_due(*, now: dt.datetime) -> int:
     allowed = Q(secrecy_until=None) | Q(secrecy_until__lte=now)
     done = [State.APPROVED, State.DELIVERED]
     waiting = Disclosure.objects.filter(allowed, state__in=done, told_at=None)
-    told = 0
-    for row in waiting.select_related("account").order_by("pk")[:TOLD_MAX]:
-        told += _tell(row, now=now)
-    return told
+    return sum(_tell(row, now=now) for row in waiting.select_related("account")[:TOLD_MAX])
 
 
+@transaction.atomic
 def _tell(row: Disclosure, *, now: dt.datetime) -> bool:
-    if not cache.add(f"disclosure-told:{row.pk}", 1, TELLING_S):
-        return False  # another worker is about to
-    try:
-        notice_mail.tell(row.account, kind="security", write=lambda: _words(row))
-    except (OSError, SMTPException):
-        logger.exception("disclosure notice not sent", extra={"disclosure": str(row.public_id)})
-        return False
-    with transaction.atomic():
-        if not Disclosure.objects.filter(pk=row.pk, told_at=None).update(told_at=now):
-            return False
-        _note(row, Action.TOLD, by=None, now=now)
+    if not Disclosure.objects.filter(pk=row.pk, told_at=None).update(told_at=now):
+        return False  # another worker just did
+    notice = Notice(
+        kind="security",
+        key=f"disclosure:{row.public_id}",
+        name="disclosure",
+        facts={
+            "account": row.account.name,
+            "authority": row.authority,
+            "reference": row.reference,
+            "basis": row.legal_basis,
+            "was_forbidden": bool(row.secrecy_reason),
+        },
+        path="/trust",
+    )
+    notifications.tell_account(account=row.account, roles=roles.may_own, notice=notice, now=now)
+    _note(row, Action.TOLD, by=None, now=now)
     return True
-
-
-def _words(row: Disclosure) -> notice_mail.Words:
-    lines = [
-        _("An authority asked us for data about your account “%(account)s”, and the law obliges us "
-          "to give it. Two of us examined the request.")
-        % {"account": row.account.name},
-        _("Who asks: %(authority)s. Case: %(reference)s. Legal basis: %(basis)s.")
-        % {"authority": row.authority, "reference": row.reference, "basis": row.legal_basis},
-        _("We store no prompts and no answers, so none can be handed over. You may take legal "
-          "advice, and reply to this mail with questions."),
-    ]  # fmt: skip
-    if row.secrecy_reason:
-        lines.append(_("Until now we were forbidden to tell you."))
-    return notice_mail.Words(subject=_("An authority asked about your account"), lines=lines)
 
 
 def years() -> list[Year]:

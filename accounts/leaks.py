@@ -4,31 +4,24 @@ Whoever found them sends their texts; what we keep is which key, and where it wa
 """
 
 import datetime as dt
+import hashlib
 import hmac
 import itertools
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from smtplib import SMTPException
 from typing import Any
 
-from django.core.cache import cache
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from accounts import keys, keytext, notice_mail
+from accounts import keys, keytext, notifications, roles
 from accounts.models import ApiKey, LeakedKey
-
-logger = logging.getLogger(__name__)
+from accounts.notifications import FACT_CHARS_MAX, Notice
 
 FINDINGS_MAX = 10_000
 # Keys that one statement looks up: Django counts on 999 parameters of SQLite.
 LOOK_UP_MAX = 500
 URL_CHARS_MAX, SOURCE_CHARS_MAX, TYPE_CHARS_MAX = 500, 40, 100
-TOLD_MAX, URLS_TOLD_MAX = 200, 10
-# Longer than a mail takes, shorter than the owners may wait.
-TELLING_S = 15
 
 
 class Unreadable(ValueError):
@@ -98,11 +91,41 @@ def take(findings: Sequence[Finding], *, now: dt.datetime) -> list[bool]:
 
 @transaction.atomic
 def _revoke(key: ApiKey, found: Sequence[Finding], *, now: dt.datetime) -> None:
-    rows = [
-        LeakedKey(api_key=key, source=one.source, url=one.url, received_at=now) for one in found
-    ]
-    LeakedKey.objects.bulk_create(rows, ignore_conflicts=True)
+    """Note where a key was found, tell of new places, and revoke it: announced last."""
+    known = set(LeakedKey.objects.filter(api_key=key).values_list("url", flat=True))
+    new = list({one.url: one for one in found if one.url not in known}.values())
+    LeakedKey.objects.bulk_create(
+        [LeakedKey(api_key=key, source=one.source, url=one.url, received_at=now) for one in new],
+        ignore_conflicts=True,
+    )
+    if new:
+        _tell(key, [one.url for one in new], now=now)
     keys.revoke(key)
+
+
+def _tell(key: ApiKey, urls: Sequence[str], *, now: dt.datetime) -> None:
+    """Tell who manages the account's keys, and who made this one."""
+    shown = next((url for url in urls if 0 < len(url) <= FACT_CHARS_MAX), "")
+    places = hashlib.sha256("\n".join(sorted(urls)).encode()).hexdigest()[:32]
+    notice = Notice(
+        kind="security",
+        key=f"leaked-key:{key.pk}:{places}",
+        name="leaked_key",
+        facts={
+            "name": key.name,
+            "last": key.last_four,
+            "account": key.account.name,
+            "url": shown,
+            "others": len(urls) - bool(shown),
+        },
+        path="/keys",
+        is_urgent=True,
+    )
+    account = key.account
+    notifications.tell_account(account=account, roles=roles.may_manage_keys, notice=notice, now=now)
+    maker = key.created_by
+    if maker is not None and maker.is_active and account.members.filter(pk=maker.pk).exists():
+        notifications.tell(user=maker, notice=notice, now=now, account=account)
 
 
 def _ours(tokens: set[str]) -> dict[str, ApiKey]:
@@ -125,44 +148,4 @@ def _stored(digests: Sequence[bytes]) -> Iterator[ApiKey]:
     for start in range(0, len(digests), LOOK_UP_MAX):
         yield from ApiKey.objects.filter(
             digest__in=digests[start : start + LOOK_UP_MAX], is_demo=False
-        )
-
-
-def tell_due(*, now: dt.datetime) -> int:
-    """Tell the owners of keys that were found, once for each key; return how many keys."""
-    waiting = LeakedKey.objects.filter(told_at=None).order_by("received_at")
-    ids = dict.fromkeys(waiting.values_list("api_key", flat=True)[:TOLD_MAX])
-    return sum(_tell(key_id, now=now) for key_id in ids)
-
-
-def _tell(key_id: int, *, now: dt.datetime) -> bool:
-    """Tell of one key; a mail that cannot be handed over is tried again at a later round."""
-    if not cache.add(f"leak-told:{key_id}", 1, TELLING_S):
-        return False  # another worker is about to
-    rows = LeakedKey.objects.filter(api_key=key_id, told_at=None).order_by("pk")
-    found = list(rows)
-    if not found:
-        return False
-    key = ApiKey.objects.select_related("account").get(pk=key_id)
-    urls = [row.url for row in found if row.url][:URLS_TOLD_MAX]
-    try:
-        notice_mail.tell(key.account, kind="security", write=lambda: _words(key, urls))
-    except (OSError, SMTPException):
-        logger.exception("leak notice not sent", extra={"key": key_id})
-        return False
-    LeakedKey.objects.filter(pk__in=[row.pk for row in found]).update(told_at=now)
-    return True
-
-
-def _words(key: ApiKey, urls: Sequence[str]) -> notice_mail.Words:
-    return notice_mail.Words(
-        subject=_("We revoked an API key that was public"),
-        lines=[
-            _("The key “%(name)s” (ends in %(last)s) of the account “%(account)s” was found where "
-              "everybody can read it. It is revoked: nobody can use it any more.")
-            % {"name": key.name, "last": key.last_four, "account": key.account.name},
-            *([_("It was found here:"), "\n".join(urls)] if urls else []),
-            _("Make a new key, keep it out of your code, and look at your requests for any that "
-              "you did not make."),
-        ],
-    )  # fmt: skip
+        ).select_related("account", "created_by")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.db.models.functions import ExtractYear
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from accounts import changes, contact, contact_mail, keys, notice_mail
+from accounts import changes, contact, contact_mail, keys, notice_words, roles
 from accounts.models import Account, ApiKey, Change, ContactRequest, Takedown, User
 
 Decision = Takedown.Decision
@@ -119,43 +120,50 @@ def _set_active(account_id: int, *, is_active: bool) -> None:
 
 def _tell(made: Takedown, account: Account, *, by: User, now: dt.datetime) -> None:
     """Open the conversation about a decision with each who runs the account; keep the first."""
-    words = notice_mail.both(lambda: _words(made))
-    for user in notice_mail.managers(account):
-        opened = contact.open_request(
-            kind=contact.Kind.QUESTION,
-            source=ContactRequest.Source.PAGE,
-            email=user.email,
-            subject=words.subject,
-            text=words.subject,
-            now=now,
-            user=user,
-            account=account,
-        )
-        text = "\n\n".join(words.lines)
-        contact.answer(opened, text=text, author=by, now=now)
-        contact_mail.send_answer(opened, text)
+    for place in account.memberships.filter(user__is_active=True).select_related("user"):
+        if not roles.may_change_account(place.role):
+            continue
+        with translation.override(notice_words.language_of(place.user)):
+            opened = _open(made, account, place.user, by=by, now=now)
         if made.appeal_id is None:
             made.appeal = opened
             made.save(update_fields=["appeal"])
 
 
-def _words(made: Takedown) -> notice_mail.Words:
+def _open(
+    made: Takedown, account: Account, user: User, *, by: User, now: dt.datetime
+) -> ContactRequest:
+    title = _("A decision about your account")
+    opened = contact.open_request(
+        kind=contact.Kind.QUESTION,
+        source=ContactRequest.Source.PAGE,
+        email=user.email,
+        subject=title,
+        text=title,
+        now=now,
+        user=user,
+        account=account,
+    )
+    text = "\n\n".join(_words(made))
+    contact.answer(opened, text=text, author=by, now=now)
+    contact_mail.send_answer(opened, text)
+    return opened
+
+
+def _words(made: Takedown) -> list[str]:
     name = made.api_key.name if made.api_key else ""
     done = {
         Decision.WARN: _("This is a warning. Nothing was switched off."),
         Decision.PAUSE_KEY: _("The key “%(name)s” is paused.") % {"name": name},
         Decision.SUSPEND: _("The account is suspended: its keys are refused."),
     }[Decision(made.decision)]
-    return notice_mail.Words(
-        subject=_("A decision about your account"),
-        lines=[
-            _("We examined a report that this account was used against our acceptable use policy."),
-            done,
-            _("Our reason: %(reason)s") % {"reason": made.reason},
-            _("If you think that we are wrong, reply and say why: another look is due within five "
-              "days."),
-        ],
-    )  # fmt: skip
+    return [
+        _("We examined a report that this account was used against our acceptable use policy."),
+        done,
+        _("Our reason: %(reason)s") % {"reason": made.reason},
+        _("If you think that we are wrong, reply and say why: another look is due within five "
+          "days."),
+    ]  # fmt: skip
 
 
 @transaction.atomic
@@ -185,10 +193,8 @@ def _undo(ended: Takedown) -> None:
 
 
 def _tell_lifted(appeal: ContactRequest, *, by: User, now: dt.datetime) -> None:
-    words = notice_mail.both(
-        lambda: notice_mail.Words(subject="", lines=[_("Our decision is lifted.")])
-    )
-    text = "\n\n".join(words.lines)
+    with translation.override(appeal.language):
+        text = _("Our decision is lifted.")
     try:
         contact.answer(appeal, text=text, author=by, now=now)
     except contact.RequestClosed:

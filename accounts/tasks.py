@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import deliveries, disclosures, leaks
+from accounts import deliveries, disclosures
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -16,12 +16,6 @@ def send_notice(notification_pk: int) -> int:
 def sweep_notices() -> int:
     """Send what no task took, and what failed before."""
     return deliveries.sweep(now=timezone.now())
-
-
-@shared_task(name="accounts.tell_leaks")
-def tell_leaks() -> int:
-    """Tell the owners of keys that were found in public."""
-    return leaks.tell_due(now=timezone.now())
 
 
 @shared_task(name="accounts.tell_disclosures")

@@ -4,7 +4,6 @@ from typing import Final
 
 _EVERY_S: Final = {
     "accounts.sweep_notices": 10.0,
-    "accounts.tell_leaks": 10.0,
     "accounts.tell_disclosures": 60.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,

@@ -14,7 +14,7 @@ from tests.test_house import FILES, NAMES
 # Shapes that the vendors publish; each has a prefix of its own and enough random characters.
 SHAPES = {
     "Anthropic": rb"\bsk-ant-(?:api|admin)\d{2}-[\w-]{80,}",
-    "OpenAI": rb"\bsk-(?:proj|svcacct|admin)-[\w-]{40,}|\bsk-[0-9A-Za-z]{20}T3BlbkFJ[0-9A-Za-z]{20}",
+    "OpenAI": rb"\bsk-(?:proj|svcacct|admin)-[\w-]{40,}|\bsk-\w{20}T3BlbkFJ\w{20}",
     "OpenRouter": rb"\bsk-or-v1-[0-9a-f]{64}",
     "Google": rb"\bAIza[\w-]{35}\b",
     "Groq": rb"\bgsk_[0-9A-Za-z]{50,}",

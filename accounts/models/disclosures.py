@@ -26,7 +26,7 @@ class Disclosure(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     authority = models.CharField(max_length=200, help_text="Who asks, with the country.")
     reference = models.CharField(max_length=120, help_text="The authority's number of the case.")
-    legal_basis = models.CharField(max_length=400, help_text="The law and section it rests on.")
+    legal_basis = models.CharField(max_length=200, help_text="The law and section it rests on.")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="disclosures")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

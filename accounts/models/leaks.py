@@ -13,18 +13,10 @@ class LeakedKey(models.Model):
     source = models.CharField(max_length=40, blank=True)
     url = models.CharField(max_length=500, blank=True)
     received_at = models.DateTimeField()
-    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["api_key", "url"], name="leaked_key_place_unique"),
-        ]
-        indexes = [
-            models.Index(
-                fields=["received_at"],
-                condition=models.Q(told_at=None),
-                name="leaked_key_untold",
-            ),
         ]
 
     def __str__(self) -> str:

@@ -36,22 +36,22 @@ class Takedown(models.Model):
         ApiKey, on_delete=models.SET_NULL, null=True, related_name="takedowns"
     )
     reason = models.CharField(max_length=400)
-    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     decided_at = models.DateTimeField()
     # The conversation in which the account is told, and in which it may object.
     appeal = models.OneToOneField(
         ContactRequest, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     lifted_at = models.DateTimeField(null=True, blank=True)
-    lifted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    lifted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     lifted_reason = models.CharField(max_length=400, blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="takedown_lifted_by_somebody",
-                condition=Q(lifted_at=None, lifted_by=None, lifted_reason="")
-                | (Q(lifted_at__isnull=False, lifted_by__isnull=False) & ~Q(lifted_reason="")),
+                name="takedown_lifted_with_a_reason",
+                condition=Q(lifted_at=None, lifted_reason="")
+                | (Q(lifted_at__isnull=False) & ~Q(lifted_reason="")),
             ),
         ]
 

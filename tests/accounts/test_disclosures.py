@@ -11,11 +11,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.contrib.auth.models import Group
 from django.core import mail
-from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts import disclosures
+from accounts import deliveries, disclosures, keys
 from accounts.models import Disclosure, DisclosureEvent
 from tests import factories
 
@@ -26,11 +25,6 @@ ASKED = {
     "kind": "court", "authority": "District court, Examplia", "reference": "7 K 12/26",
     "legal_basis": "Code of procedure, section 100", "secrecy_reason": "", "secrecy_until": None,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def clean():
-    cache.clear()
 
 
 @pytest.fixture
@@ -116,19 +110,27 @@ def test_what_is_handed_over_is_signed_and_recorded(account, staff):
         public.verify(base64.b64decode(signature), text + b" ")
     said = json.loads(text)
     assert said["request"]["account"] == str(account.public_id)
-    assert [row["email"] for row in said["data"]["members"]] == ["alice@example.com"]
+    assert [row["email"] for row in said["data"]["user"]["rows"]] == ["alice@example.com"]
     event = made.events.get(action="exported")
     assert event.note.endswith(signature.decode().strip())
     made.refresh_from_db()
     assert (made.state, made.delivered_at) == ("delivered", NOW)
 
 
-def test_it_is_about_one_account_only(account, staff):
-    factories.user("mallory")
+@pytest.mark.clause("3.3-legal")
+def test_it_is_about_one_account_only(account, alice, staff):
+    mallory = factories.user("mallory")
+    factories.join(alice, factories.account_of(mallory))
+    keys.mint(account=account, created_by=alice, name="okapi")
+    keys.mint(account=factories.account_of(mallory), created_by=alice, name="quokka")
     made = approved(account, staff)
     packed = disclosures.hand_over(made, by=staff[0], data=disclosures.held(made.account), now=NOW)
     with zipfile.ZipFile(io.BytesIO(packed)) as file:
-        assert b"mallory" not in file.read("disclosure.json")
+        text = file.read("disclosure.json")
+    assert b"okapi" in text
+    assert b"mallory" not in text
+    assert b"quokka" not in text
+    assert b"digest" not in text
 
 
 def test_a_refused_request_is_never_handed_over(account, staff):
@@ -149,8 +151,8 @@ def test_the_account_is_told_once_as_soon_as_it_is_allowed(account, staff):
     disclosures.approve(made, by=staff[1], now=NOW)
     disclosures.approve(made, by=staff[2], now=NOW)
     assert disclosures.tell_due(now=NOW) == 1
-    cache.clear()
     assert disclosures.tell_due(now=NOW + DAY) == 0
+    deliveries.sweep(now=NOW)
     assert [message.to for message in mail.outbox] == [["alice@example.com"]]
     assert "7 K 12/26" in mail.outbox[0].body
     assert history(made)[-1] == ("told", None)
@@ -164,6 +166,7 @@ def test_the_account_is_told_by_itself_when_the_prohibition_ends(account, staff)
     assert disclosures.tell_due(now=until - dt.timedelta(seconds=1)) == 0
     assert mail.outbox == []
     assert disclosures.tell_due(now=until) == 1
+    deliveries.sweep(now=until)
     assert "Until now we were forbidden" in mail.outbox[0].body
 
 

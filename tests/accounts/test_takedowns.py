@@ -122,9 +122,9 @@ def test_a_key_of_another_account_is_no_target(report, staff, key):
     assert key.paused_at is None
 
 
-def test_the_database_wants_who_lifted_and_why(report, staff, account):
+def test_the_database_wants_to_know_why_it_was_lifted(report, staff, account):
     made = decide(report, staff, "warn", account=account)
-    with pytest.raises(IntegrityError, match="takedown_lifted_by"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="takedown_lifted_with"), transaction.atomic():
         Takedown.objects.filter(pk=made.pk).update(lifted_at=NOW)
 
 
