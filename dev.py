@@ -152,7 +152,12 @@ def trust() -> int:
             environment = {**os.environ, "TEST_BACKEND": backend}
             # What fails is not in the report; the report says so.
             subprocess.run(parts, cwd=ROOT, env=environment, check=False)
-        return call(PYTHON, "manage.py", "policy_report", "--results", results)
+        version = subprocess.run(
+            ["git", "rev-parse", "--short=10", "HEAD"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        ).stdout.strip()  # fmt: skip
+        report = [PYTHON, "manage.py", "policy_report", "--strict", "--results", results]
+        return call(*report, "--at", version or "unknown")
 
 
 def lock() -> int:

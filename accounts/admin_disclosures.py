@@ -173,7 +173,6 @@ class DisclosureAdmin(Tools):
         answer = HttpResponse(packed, content_type="application/zip")
         name = f"disclosure-{row.public_id}.zip"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        answer["Cache-Control"] = "no-store"
         return answer
 
 

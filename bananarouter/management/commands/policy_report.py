@@ -21,9 +21,13 @@ class Command(BaseCommand):
         parser.add_argument("--results", type=Path, metavar="FILE",
                             help="what `pytest -m clause --clauses FILE` wrote")  # fmt: skip
         parser.add_argument("--at", default="", metavar="VERSION", help="the version that was run")
+        parser.add_argument("--strict", action="store_true", dest="is_strict",
+                            help="fail when a clause is neither proved nor says what is missing")  # fmt: skip
         commands.add_data_dir(parser)
 
-    def handle(self, *args: Any, results: Path | None, at: str, **options: Any) -> None:  # noqa: ARG002
+    def handle(
+        self, *args: Any, results: Path | None, at: str, is_strict: bool, **options: Any
+    ) -> None:  # noqa: ARG002
         if results is not None:
             trust.write(_report(results, at))
         report = trust.read()
@@ -31,8 +35,15 @@ class Command(BaseCommand):
             for section in clauses.SECTIONS:
                 for clause in section.clauses:
                     self._show(report, clause)
+        silent = [
+            name
+            for name, clause in clauses.BY_ID.items()
+            if not clause.missing and report.state(clause) != trust.State.PROVED
+        ]
         totals = ", ".join(f"{count} {state}" for state, count in report.totals().items())
         self.stdout.write(f"{totals}; run at {report.version} on {report.made_at}")
+        if silent and is_strict:
+            raise CommandError(f"neither proved nor excused: {', '.join(silent)}")
 
     def _show(self, report: trust.Report, clause: clauses.Clause) -> None:
         state = report.state(clause)
