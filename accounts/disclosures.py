@@ -4,7 +4,6 @@ A request names one account. It is written down by one member of the privacy sta
 two others; what is handed over is signed; the account is told, if need be after a prohibition.
 """
 
-import base64
 import datetime as dt
 import hashlib
 import io
@@ -14,18 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import ExtractYear
 
-from accounts import keytext, notifications, personal_data, roles
+from accounts import notifications, personal_data, roles, signatures
 from accounts.models import Account, Disclosure, DisclosureEvent, User
 from accounts.notifications import Notice
-from accounts.sealing import CannotSeal
 
 Action, Kind, State = DisclosureEvent.Action, Disclosure.Kind, Disclosure.State
 
@@ -159,7 +154,7 @@ def hand_over(
         raise WrongState
     rows.filter(delivered_at=None).update(delivered_at=now)
     text = _written(disclosure, data, now=now)
-    signature = base64.b64encode(_signer().sign(text)).decode()
+    signature = signatures.sign(text, label=SIGNING_LABEL)
     digest = hashlib.sha256(text).hexdigest()
     _note(disclosure, Action.EXPORTED, by=by, now=now, note=f"{digest} {signature}")
     packed = io.BytesIO()
@@ -215,20 +210,9 @@ def _written(disclosure: Disclosure, data: Mapping[str, Any], *, now: dt.datetim
     return json.dumps(said, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1).encode()
 
 
-def _signer() -> Ed25519PrivateKey:
-    """Return the key that signs, derived from the newest credential key. Raises: CannotSeal."""
-    usable = [secret for secret in settings.CREDENTIAL_KEYS.values() if secret]
-    if not usable:
-        raise CannotSeal
-    return Ed25519PrivateKey.from_private_bytes(keytext.derive(usable[-1], label=SIGNING_LABEL))
-
-
 def public_key() -> str:
     """Return the public key (PEM) that proves what we handed over. Raises: CannotSeal."""
-    key = _signer().public_key()
-    return key.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    return signatures.public_key(label=SIGNING_LABEL)
 
 
 def tell_due(*, now: dt.datetime) -> int:

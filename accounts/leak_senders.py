@@ -4,8 +4,6 @@ The raw body is signed by ECDSA over P-256 with SHA-256; the public keys are pub
 address, each under an id. (GitHub docs, "Secret scanning partner program", read 2026-11.)
 """
 
-import base64
-import binascii
 import json
 import urllib.error
 import urllib.request
@@ -13,12 +11,10 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.core.cache import cache
+
+from accounts import signatures
 
 TIMEOUT_S = 5
 ANSWER_BYTES_MAX = 64 << 10
@@ -47,15 +43,8 @@ def check(body: bytes, *, key_id: str, signature: str) -> None:
     """Let a message pass that one of the published keys signed. Raises: NotSigned; KeysAway."""
     if not key_id or not signature:
         raise NotSigned("no_signature")
-    pem = _published(key_id)
-    try:
-        signed = base64.b64decode(signature, validate=True)
-        key = load_pem_public_key(pem.encode())
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise NotSigned("wrong_signature")
-        key.verify(signed, body, ec.ECDSA(SHA256()))
-    except (InvalidSignature, UnsupportedAlgorithm, binascii.Error, ValueError) as error:
-        raise NotSigned("wrong_signature") from error
+    if not signatures.is_signed(body, pem=_published(key_id), signature=signature):
+        raise NotSigned("wrong_signature")
 
 
 def _published(key_id: str) -> str:

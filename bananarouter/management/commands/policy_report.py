@@ -22,12 +22,12 @@ class Command(BaseCommand):
                             help="what `pytest -m clause --clauses FILE` wrote")  # fmt: skip
         parser.add_argument("--at", default="", metavar="VERSION", help="the version that was run")
         parser.add_argument("--strict", action="store_true", dest="is_strict",
-                            help="fail when a clause is neither proved nor says what is missing")  # fmt: skip
+                            help="fail when a clause is neither proved nor excused")  # fmt: skip
         commands.add_data_dir(parser)
 
     def handle(
-        self, *args: Any, results: Path | None, at: str, is_strict: bool, **options: Any
-    ) -> None:  # noqa: ARG002
+        self, *_args: Any, results: Path | None, at: str, is_strict: bool, **_options: Any
+    ) -> None:
         if results is not None:
             trust.write(_report(results, at))
         report = trust.read()
