@@ -66,7 +66,8 @@ def find(text: str) -> takedowns.Target:
     row = RequestLog.objects.filter(request_id=number).first()
     if row is None or row.account_id is None:
         raise Refused("No request and no account has this id; requests are kept 30 days.")
-    key = ApiKey.objects.filter(pk=row.api_key_id).select_related("account").first()
+    keys = ApiKey.objects.filter(pk__in=[row.api_key_id] if row.api_key_id else [])
+    key = keys.select_related("account").first()
     return takedowns.Target(account=Account.objects.get(pk=row.account_id), api_key=key)
 
 

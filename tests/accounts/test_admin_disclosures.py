@@ -76,6 +76,7 @@ def test_a_request_goes_its_way(privacy, letter):
     pia, quin, rosa = (privacy(name) for name in ("pia", "quin", "rosa"))
     assert pia.post(ADD, letter).status_code == 302
     row = Disclosure.objects.get()
+    assert "7 K 12/26" in pia.get(LIST, {"q": "7 K"}).content.decode()
     assert "Approve" not in pia.get(change(row)).content.decode()
     for client in (quin, rosa):
         assert "Approve" in client.get(change(row)).content.decode()
