@@ -49,6 +49,7 @@ class Exchange:
     status: int = 0
     finish: FinishReason | None = None
     error_code: str | None = None
+    capture: Any = None  # routing.captures.Capture, in debug mode alone
 
     def __post_init__(self) -> None:
         self.created_at = moment(self.request_id)
