@@ -10,7 +10,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from accounts import consents, keys
 from accounts.models import ApiKey, Consent, Membership, User
@@ -42,6 +42,10 @@ class TextChanged(Exception):
     """Another text holds than the one that was agreed to."""
 
 
+class CannotStart(Exception):
+    """The data key cannot be kept, so nothing may be captured."""
+
+
 class AlreadyOn(Exception):
     """Debug mode of the key is on: `session`."""
 
@@ -56,7 +60,7 @@ def start(
     """Switch debug mode on for a key: who made it agrees to a version of the text.
 
     Raises: NotYours; NotOffered; TextChanged; AlreadyOn; ValueError for a duration that is not
-    between a minute and a day; debug_keys.KeyNotKept, and then nothing is on.
+    between a minute and a day; CannotStart, and then nothing is on.
     """
     if not 1 <= minutes <= MINUTES_MAX:
         raise ValueError("debug mode is on for a minute to a day")
@@ -75,7 +79,10 @@ def start(
         started_at=now,
         minutes=minutes,
     )
-    debug_keys.make(session.pk)
+    try:
+        debug_keys.make(session.pk)
+    except debug_keys.KeyNotKept as error:
+        raise CannotStart from error
     try:
         _open(session, now=now)
     except BaseException:
@@ -179,27 +186,34 @@ def _end_if_it_lets(session: DebugSession, end: End, *, now: dt.datetime) -> boo
     try:
         return _end(session, end, now=now)
     except OSError as error:  # the next sweep tries again: the key is a stray by then
-        logger.error("debug key not destroyed", extra={"error": type(error).__name__})  # noqa: TRY400
+        logger.warning("debug key not destroyed", extra={"error": type(error).__name__})
         return False
 
 
 def _destroy_strays(*, now: dt.datetime) -> None:
+    """Destroy keys whose sessions have ended, or are in no database (that was restored)."""
     standing = debug_keys.standing()
-    open_ids = set(DebugSession.objects.filter(pk__in=standing, ended_at=None).values_list("pk"))
-    known = set(DebugSession.objects.filter(pk__in=standing).values_list("pk"))
+    if not standing:
+        return
+    known = DebugSession.objects.filter(pk__in=standing).values_list("pk", "ended_at")
+    ended_at: dict[UUID, dt.datetime | None] = dict(known)
     for session_id, written_at in standing.items():
         is_old = now.timestamp() - written_at > STRANGER_S
-        if (session_id,) not in open_ids and ((session_id,) in known or is_old):
-            try:
-                debug_keys.destroy(session_id)
-            except OSError as error:
-                logger.error("debug key not destroyed", extra={"error": type(error).__name__})  # noqa: TRY400
+        if ended_at.get(session_id) or (session_id not in ended_at and is_old):
+            _destroy_if_it_lets(session_id)
+
+
+def _destroy_if_it_lets(session_id: UUID) -> None:
+    try:
+        debug_keys.destroy(session_id)
+    except OSError as error:  # the next sweep tries again
+        logger.warning("debug key not destroyed", extra={"error": type(error).__name__})
 
 
 def captured(request_ids: Collection[UUID], *, user: User) -> set[UUID]:
     """Return those of some requests whose content is kept for a user."""
     rows = DebugCapture.objects.filter(
-        Q(session__user=user, session__ended_at=None), request_id__in=request_ids
+        session__user=user, session__ended_at=None, request_id__in=request_ids
     )
     return set(rows.values_list("request_id", flat=True))
 

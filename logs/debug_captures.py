@@ -106,8 +106,10 @@ class Writer:
                     self._wake.wait(max(0.0, sweep_at - time.monotonic()))
                     self._wake.clear()
                     continue
-                if self._stopping.is_set() and time.monotonic() >= self._deadline:
-                    return
+                if self._stopping.is_set():
+                    if time.monotonic() >= self._deadline:
+                        return
+                    time.sleep(RETRY_S / 10)
                 self._stopping.wait(RETRY_S)
         finally:
             connections.close_all()
@@ -122,6 +124,10 @@ class Writer:
                 logger.warning("debug captures wait", extra={"error": type(error).__name__})
                 connection.close()
                 return False
+            except Exception:
+                # The boundary of a thread that must live on: it also ends sessions.
+                logger.exception("debug capture lost")
+                metrics.DEBUG_DROPS.labels("failed").inc()
             with self._lock:
                 self._queue.popleft()
                 self._bytes -= captured.size

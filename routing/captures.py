@@ -20,7 +20,7 @@ HEADER = "x-debug-capture"
 class Capture:
     """One request of a key in debug mode, collected up to a bound."""
 
-    __slots__ = ("_answer", "_answer_bytes", "_exchange", "_room", "_request", "_window")
+    __slots__ = ("_answer", "_answer_bytes", "_exchange", "_request", "_room", "_window")
 
     def __init__(self, exchange: Exchange, window: DebugWindow, raw: bytes) -> None:
         self._exchange, self._window = exchange, window
@@ -79,7 +79,7 @@ def take(exchange: Exchange, window: DebugWindow, raw: bytes) -> None:
 
 def answer(exchange: Exchange, window: DebugWindow, reply: Reply | Stream) -> None:
     """Tell the caller that debug mode is on, and listen to the answer of what was taken."""
-    capture: Capture | None = exchange.capture
+    capture = exchange.capture
     if capture is None and time.time() >= window.until:
         return
     reply.headers[HEADER] = "on"
