@@ -5,7 +5,7 @@ import hashlib
 import os
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import consents, keys
@@ -15,7 +15,7 @@ from logs import debug, debug_consent, debug_keys, debug_reader, tasks
 from logs.models import DebugCapture, DebugGrant, DebugSession
 from tests import factories
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("debug_folder")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("debug_folder")]
 HOUR = dt.timedelta(hours=1)
 TEXTS = {"1": "a74bf07c95c2622e753543f7608f698bf9e4bf9aae3335a69361e0e6a0f26ee9"}
 
@@ -78,20 +78,20 @@ def test_the_database_refuses_what_cannot_be(key, alice, changed):
     session = start(key, alice)
     if "ended_at" in changed:
         changed = {"ended_at": timezone.now()}
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         DebugSession.objects.filter(pk=session.pk).update(**changed)
 
 
 def test_the_database_refuses_a_second_session_and_a_second_grant(key, alice):
     session = start(key, alice)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         DebugSession.objects.create(api_key=key, user=alice, minutes=1)
     debug.grant(session, user=alice, minutes=1, now=timezone.now())
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         DebugGrant.objects.create(session=session, minutes=1)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         DebugGrant.objects.update(minutes=24 * 60 + 1)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         ApiKey.objects.update(debug_until=None)
 
 
