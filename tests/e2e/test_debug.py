@@ -156,7 +156,7 @@ def test_it_ends_by_the_clock_and_is_shredded(place, key, nest):
     debugged = Debugged(place, key, seconds=8)
     ends_at = time.time() + 8
     time.sleep(HEARD_S_MAX)
-    text, on, generation_id = ask(place, key, nest, is_stream=False)
+    _, on, generation_id = ask(place, key, nest, is_stream=False)
     assert on == "on"
     wait_until(lambda: debugged.kept() == 1, what="a capture")
     assert nest["user"].latin in debugged.get(page_of(generation_id)).body.decode()

@@ -112,4 +112,7 @@ def test_captures_have_no_page_of_their_own(staff):
     assert DebugCapture not in admin.site._registry
     response = staff.get(reverse("admin:logs_debugsession_changelist"))
     assert response.status_code == 200
-    assert staff.get(reverse("admin:logs_debugsession_changelist") + "add/").status_code in {302, 403}
+    assert staff.get(reverse("admin:logs_debugsession_changelist") + "add/").status_code in {
+        302,
+        403,
+    }
