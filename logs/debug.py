@@ -150,6 +150,24 @@ def _close(session: DebugSession, end: End, *, now: dt.datetime) -> bool:
     return is_first
 
 
+def forget(user_id: int) -> int:
+    """Destroy what a user had captured, and that it was; return how many sessions there were.
+
+    Raises: OSError when a key's file cannot be destroyed; its rows are gone then all the same.
+    """
+    rows = DebugSession.objects.filter(user=user_id)
+    try:
+        for session in rows.filter(pk__in=debug_keys.standing()):
+            debug_keys.destroy(session.pk)
+    finally:
+        with transaction.atomic():
+            for session in rows.filter(ended_at=None):
+                keys.set_debug(session.api_key_id, session=None, until=None)
+            count = rows.count()
+            rows.delete()
+    return count
+
+
 def sweep(*, now: dt.datetime) -> int:
     """End every session whose time, key, member or data key is over; return how many ended.
 

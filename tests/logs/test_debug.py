@@ -250,3 +250,17 @@ def test_a_grant_is_the_owners_and_ends(key, alice):
     debug.stop(session, now=now)
     with pytest.raises(debug.GrantNotPossible):
         debug.grant(session, user=alice, minutes=5, now=now)
+
+
+def test_erasure_destroys_the_keys_and_every_row(key, alice, debug_folder):
+    session = start(key, alice)
+    kept(session)
+    debug.grant(session, user=alice, minutes=5, now=timezone.now())
+    bobs, _ = keys.mint(account=key.account, created_by=factories.user("bob"), name="bobs")
+    bobs_session = factories.debug_session(bobs)
+    assert debug.forget(alice.pk) == 1
+    assert set(debug_keys.standing()) == {bobs_session.pk}
+    assert [row.pk for row in DebugSession.objects.all()] == [bobs_session.pk]
+    assert not DebugCapture.objects.exists()
+    key.refresh_from_db()
+    assert key.debug_until is None
