@@ -2,6 +2,7 @@
 
 import ipaddress
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ class KeyRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DebugWindow:
+    """Debug mode of a key: the session that keeps what is said, and its end in Unix time."""
+
+    session_id: uuid.UUID
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who calls, as far as a key tells."""
 
@@ -58,6 +67,7 @@ class Caller:
     allowed_jurisdictions: frozenset[str] | None = None
     # What the account alone allows.
     account_jurisdictions: frozenset[str] | None = None
+    debug: DebugWindow | None = None  # its end is looked at with each request
 
     @property
     def budget_key_id(self) -> int | None:
@@ -90,6 +100,12 @@ def _both(one: Sequence[str], other: Sequence[str]) -> frozenset[str] | None:
     if one and other:
         return frozenset(one) & frozenset(other)
     return frozenset(one or other) or None
+
+
+def _debug(key: ApiKey) -> DebugWindow | None:
+    if key.debug_session is None or key.debug_until is None:
+        return None
+    return DebugWindow(session_id=key.debug_session, until=key.debug_until.timestamp())
 
 
 class Entry:
@@ -125,6 +141,7 @@ class Entry:
             limits_key_id=key.limits_key_id,
             allowed_jurisdictions=_both(key.allowed_jurisdictions, account.allowed_jurisdictions),
             account_jurisdictions=_both(account.allowed_jurisdictions, ()),
+            debug=_debug(key),
         )
 
     def admit(self, source_ip: str, now: float) -> Caller:

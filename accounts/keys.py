@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import hmac
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Unpack
 
@@ -46,6 +47,7 @@ __all__ = [
     "rename",
     "revoke",
     "rotate",
+    "set_debug",
     "set_paused",
     "verify",
 ]
@@ -339,6 +341,13 @@ def set_paused(key: ApiKey, *, is_paused: bool) -> bool:
         changes.announce(Change.Topic.KEY, str(key.pk))
     key.refresh_from_db(fields=["paused_at"])
     return True
+
+
+def set_debug(key_id: int, *, session: uuid.UUID | None, until: dt.datetime | None) -> None:
+    """Say which debug session keeps what a key says, or that none does; heard within a second."""
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key_id).update(debug_session=session, debug_until=until)
+        changes.announce(Change.Topic.KEY, str(key_id))
 
 
 def rename(key: ApiKey, *, name: str) -> None:

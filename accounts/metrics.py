@@ -38,6 +38,11 @@ LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")
 LOG_DROPS = Counter("bnr_log_drops", "Request log rows lost.", ["cause"])
 LOG_FAILURES = Counter("bnr_log_write_failures", "Failed writes of request logs, retried.")
 
+# Debug mode. `cause`: full (the queue), ended (its session), too_many (for it), twice,
+# failed, stopped.
+DEBUG_CAPTURES = Counter("bnr_debug_captures", "Requests kept in debug mode, encrypted.")
+DEBUG_DROPS = Counter("bnr_debug_drops", "Requests of debug mode that were not kept.", ["cause"])
+
 # The process.
 LOOP_LAG = Gauge(
     "bnr_event_loop_lag_seconds",

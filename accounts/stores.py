@@ -156,9 +156,9 @@ PEOPLE = (
             "id account_id name last_four purpose is_demo is_management allowed_models "
             "allowed_ips allowed_jurisdictions requests_per_minute_max cost_center "
             "replaces_id limits_of_id has_budget created_at expires_at paused_at disabled_at "
-            "deleted_at"
+            "deleted_at debug_until"
         ),
-        withheld=apart(sealed="digest pepper_version", inner="created_by_id form_id"),
+        withheld=apart(sealed="digest pepper_version", inner="created_by_id form_id debug_session"),
     ),
     _GOES(
         name="notification_preferences",

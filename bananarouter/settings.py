@@ -302,6 +302,7 @@ TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 # Request logs
 LEAK_KEYS_URL = privacy_settings.leak_keys_url()
 LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+DEBUG_KEY_DIR = privacy_settings.debug_key_dir(DATA_DIR)
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
@@ -320,5 +321,4 @@ ACCOUNT_CONCURRENCY = env.number("ACCOUNT_CONCURRENCY", 256, low=1)
 IP_REQUESTS_PER_MINUTE = env.number("IP_REQUESTS_PER_MINUTE", 1_200, low=1)
 IP_CONCURRENCY = env.number("IP_CONCURRENCY", 256, low=1)
 IP_AUTH_FAILURES_PER_MINUTE = env.number("IP_AUTH_FAILURES_PER_MINUTE", 30, low=1)
-TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, high=10)
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_HOPS
+TRUSTED_PROXY_HOPS = ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_HOPS", 0, high=10)

@@ -14,7 +14,7 @@ from accounts.changes import Listener
 from bananarouter import observability, server
 from bananarouter.pages.catalogue import offers
 from billing import bank
-from logs import recorder
+from logs import debug_captures, recorder
 from routing import catalogue, pulse, tokenizer, upstream
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Life:
         await bank.start()
         await asyncio.to_thread(catalogue.refresh)
         recorder.start()
+        debug_captures.start()
         self._listener.start()
         threading.Thread(target=_settle_in, name="settle-in", daemon=True).start()
         pulse.start()
@@ -65,6 +66,7 @@ class Life:
         await bank.stop()
         await upstream.close()
         await asyncio.to_thread(recorder.stop)
+        await asyncio.to_thread(debug_captures.stop)
 
 
 async def lifespan(receive: Any, send: Any) -> None:

@@ -7,7 +7,10 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from logs import admin_debug
 from logs.models import RequestLog
+
+__all__ = ["RequestLogAdmin", "StatusFilter", "admin_debug"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     Base = admin.ModelAdmin[RequestLog]

@@ -4,7 +4,18 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from accounts.personal_data import Ending, Retention, Store, apart, names
-from logs.models import LabelHour, LatencyDay, RequestLog, ServiceHour, UsageHour
+from logs import debug
+from logs.models import (
+    DebugCapture,
+    DebugGrant,
+    DebugSession,
+    DebugView,
+    LabelHour,
+    LatencyDay,
+    RequestLog,
+    ServiceHour,
+    UsageHour,
+)
 
 SUMS_WHY = "Sums of one account are about its people; those over all accounts stay."
 
@@ -63,6 +74,54 @@ STORES = (
         retention=Retention.SUMS,
         ending=Ending.ERASED,
         why=SUMS_WHY,
+    ),
+    Store(
+        name="debug_sessions",
+        title=_("Debug mode"),
+        model=DebugSession,
+        rows=lambda subject: DebugSession.objects.filter(user_id=subject.user_id),
+        fields=names(
+            "id api_key_id consent_version consent_sha256 started_at minutes ended_at end "
+            "kept kept_bytes missed"
+        ),
+        withheld=apart(inner="user_id"),
+        retention=Retention.STAFF_LOG,
+        ending=Ending.ERASED,
+        why="When a user had traffic captured concerns that user alone; the data key goes first.",
+        erase=lambda subject: debug.forget(subject.user_id),
+    ),
+    Store(
+        name="debug_captures",
+        title=_("Requests kept in debug mode"),
+        model=DebugCapture,
+        rows=lambda subject: DebugCapture.objects.filter(session__user_id=subject.user_id),
+        fields=names("request_id session_id created_at request_bytes response_bytes"),
+        # Read and downloaded on the requests' pages, by who had them captured, while they last.
+        withheld=apart(sealed="request response"),
+        retention=Retention.REQUESTS,
+        ending=Ending.ERASED,
+        why="They end with their session, a day after its start at the latest.",
+    ),
+    Store(
+        name="debug_grants",
+        title=_("Staff allowed to read in debug mode"),
+        model=DebugGrant,
+        rows=lambda subject: DebugGrant.objects.filter(session__user_id=subject.user_id),
+        fields=names("id session_id given_at minutes revoked_at"),
+        retention=Retention.STAFF_LOG,
+        ending=Ending.ERASED,
+        why="They end with their session.",
+    ),
+    Store(
+        name="debug_views",
+        title=_("Readings of staff in debug mode"),
+        model=DebugView,
+        rows=lambda subject: DebugView.objects.filter(grant__session__user_id=subject.user_id),
+        fields=names("grant_id request_id viewed_at"),
+        withheld=apart(inner="id", others="staff_id"),
+        retention=Retention.STAFF_LOG,
+        ending=Ending.ERASED,
+        why="They end with their session.",
     ),
 )
 IMPERSONAL: dict[type[Model], str] = {

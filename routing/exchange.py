@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accounts.keys import Caller
 from accounts.timeids import moment, uuid7
@@ -16,6 +16,9 @@ from routing.catalogue import Endpoint, Model
 from routing.conversation import FinishReason
 from routing.errors import RelayError
 from routing.surfaces import Surface
+
+if TYPE_CHECKING:  # which needs this module itself
+    from routing.captures import Capture
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 CLIENT_CLOSED = 499  # nginx's word for a client that left before its answer
@@ -49,6 +52,7 @@ class Exchange:
     status: int = 0
     finish: FinishReason | None = None
     error_code: str | None = None
+    capture: "Capture | None" = None  # in debug mode alone
 
     def __post_init__(self) -> None:
         self.created_at = moment(self.request_id)

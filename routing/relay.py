@@ -14,6 +14,7 @@ from billing.money import decimal_usd
 from routing import (
     abandoned,
     admission,
+    captures,
     catalogue,
     counting,
     dialects,
@@ -72,6 +73,8 @@ async def _job(exchange: Exchange, *, request: Request, path: PathParts, ticket:
         encoding=headers.get("content-encoding"),
         bytes_max=settings.BODY_BYTES_MAX,
     )
+    if exchange.caller is not None and exchange.caller.debug is not None:
+        captures.take(exchange, exchange.caller.debug, raw)
     dialect = dialects.for_surface(exchange.surface)
     decode = functools.partial(
         dialect.decode, surface=exchange.surface, raw=raw, headers=headers, path=path

@@ -8,11 +8,11 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 
 from accounts import owners
-from accounts.models import Account, Membership, User
+from accounts.models import Account, ApiKey, Membership, User
 from accounts.timeids import bound
 from billing import ledger
 from billing.models import LedgerAccount
-from logs import recorder
+from logs import debug, debug_captures, debug_consent, recorder
 from tests import mailbox
 
 PASSWORD = "correct horse battery staple"
@@ -78,3 +78,22 @@ def request(account: Account, **fields) -> uuid.UUID:
     }  # fmt: skip
     recorder.write([recorder.Entry(request_id=request_id, account_id=account.pk, **entry)])
     return request_id
+
+
+def debug_session(key: ApiKey, *, minutes: int = 60, at: dt.datetime | None = None):
+    """Debug mode that who made the key switched on."""
+    assert key.created_by is not None
+    return debug.start(
+        key=key, user=key.created_by, minutes=minutes, agreed_to=debug_consent.VERSION,
+        now=at or dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+
+
+def capture(session, request_id: uuid.UUID, *, request: bytes, response: bytes) -> None:
+    """What the gateway's writer stores of a request in debug mode."""
+    now = dt.datetime.now(dt.UTC)
+    captured = debug_captures.Captured(
+        session_id=session.pk, request_id=request_id, created_at=now, request=request,
+        response=response, request_bytes=len(request), response_bytes=len(response),
+    )  # fmt: skip
+    assert debug_captures.store(captured, now=now)

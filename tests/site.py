@@ -60,6 +60,8 @@ PUBLIC = {
 # allauth's own: for those who are about to sign in, or just did; it guards each of them itself.
 ENTRANCE_PREFIX = "accounts/"
 MODEL = "acme/one"
+# What debug mode keeps for alice, who made the key: not even bob may read it.
+WHISPER = "wombat burrow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Scene:
         "quokka-production",
         "demo/numbat",
         "okapi@example.com",
+        WHISPER,
     )
 
     def url(self, route: Route) -> str:
@@ -152,9 +155,14 @@ def build(*, password: str | None = None) -> Scene:
     place = Membership.objects.create(account=account, user=bob, role=Membership.Role.DEVELOPER)
     factories.give(account, 12_345_000_000)
     key, _ = keys.mint(account=account, created_by=alice, name="quokka-production")
+    request_id = factories.request(account, model="demo/numbat", api_key_id=key.pk)
+    session = factories.debug_session(key)
+    content = f'{{"input": "{WHISPER}"}}'.encode()
+    factories.capture(session, request_id, request=content, response=content)
     values = {
         "key_id": key.pk,
-        "request_id": factories.request(account, model="demo/numbat", api_key_id=key.pk),
+        "request_id": request_id,
+        "part": "request",
         "tag": "openai",
         "model_slug": MODEL,
         "chapter": "billing",

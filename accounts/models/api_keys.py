@@ -53,9 +53,19 @@ class ApiKey(models.Model):
     disabled_at = models.DateTimeField(null=True, blank=True)
     # Disabled and gone from the lists; the row stays, because charges name it.
     deleted_at = models.DateTimeField(null=True, blank=True)
+    # Debug mode (logs/debug.py): which session keeps what the key says and hears, until when.
+    debug_session = models.UUIDField(null=True, blank=True, editable=False)
+    debug_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(debug_session__isnull=True, debug_until__isnull=True)
+                | models.Q(debug_session__isnull=False, debug_until__isnull=False),
+                name="api_key_debug_has_an_end",
+            ),
+        ]
         verbose_name = "API key"
         verbose_name_plural = "API keys"
 

@@ -101,20 +101,26 @@ RETURNED: Mapping[str, Json] = {
         "description": "Whose count it is: the vendor's own, or our estimate.",
         "schema": schema.text(enum=["vendor", "estimate"]),
     },
+    "X-Debug-Capture": {
+        "description": "`on` while debug mode of the key is on: the bodies of the request and of "
+        "its answer are kept, encrypted, for who made the key.",
+        "schema": schema.text(enum=["on"]),
+    },
     "Retry-After": {
         "description": "Seconds to wait, where waiting helps.",
         "schema": schema.integer(minimum=0),
     },
 }
+_DEBUG = "X-Debug-Capture"
 _ANSWERED = ("X-Generation-Id", "X-Vendor", "X-Jurisdiction", "X-Cost-USD")
 _OF_KIND: Mapping[Kind, tuple[str, ...]] = {
-    Kind.RELAYED: (*_ANSWERED, "X-Max-Tokens-Clamped", "X-Dropped-Parameters"),
-    Kind.COUNT: (*_ANSWERED, "X-Token-Count"),
-    Kind.LIST: ("X-Generation-Id",),
-    Kind.PLATFORM: ("X-Generation-Id",),
-    Kind.ESTIMATE: ("X-Generation-Id",),
+    Kind.RELAYED: (*_ANSWERED, "X-Max-Tokens-Clamped", "X-Dropped-Parameters", _DEBUG),
+    Kind.COUNT: (*_ANSWERED, "X-Token-Count", _DEBUG),
+    Kind.LIST: ("X-Generation-Id", _DEBUG),
+    Kind.PLATFORM: ("X-Generation-Id", _DEBUG),
+    Kind.ESTIMATE: ("X-Generation-Id", _DEBUG),
 }
-OF_ERRORS = ("X-Generation-Id", "Retry-After")
+OF_ERRORS = ("X-Generation-Id", "Retry-After", _DEBUG)
 
 
 def taken(kind: Kind, tag: Tag) -> list[Parameter]:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -16,10 +17,11 @@ from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import roles
-from accounts.models import Account, Membership, User
+from accounts.models import Account, ApiKey, Membership, User
 from bananarouter.pages import agreements
 from billing import holds, queries, trials
 from billing import models as billing
+from logs.models import DebugSession
 
 SESSION_KEY = "account_id"
 
@@ -43,8 +45,20 @@ class Shell:
         """The user's places in accounts, oldest first, with their accounts."""
         if not isinstance(self._request.user, User):
             return ()
+        captured = ApiKey.objects.filter(
+            account=OuterRef("account"), created_by=OuterRef("user"), debug_until__gt=timezone.now()
+        )
         rows = self._request.user.memberships.select_related("account__hold")
+        rows = rows.annotate(has_debugging=Exists(captured))  # no query of its own on every page
         return tuple(rows.order_by("created_at", "account_id"))
+
+    @cached_property
+    def debugging(self) -> Sequence[DebugSession]:
+        """The user's debug sessions that run, with their keys; no query when there is none."""
+        if not any(getattr(place, "has_debugging", False) for place in self.memberships):
+            return ()
+        rows = DebugSession.objects.filter(user=self.user, ended_at=None).select_related("api_key")
+        return [found for found in rows if found.is_running(timezone.now())]
 
     @cached_property
     def accounts(self) -> Sequence[Account]:

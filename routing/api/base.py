@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts import keys
 from accounts.authentication import ApiKeyAuthentication, CallsModels, HasKey, key_text
 from accounts.keys import Caller
-from routing import limits
+from routing import captures, limits
 from routing.body import ClientGone
 from routing.errors import Code, RelayError
 from routing.exchange import CLIENT_CLOSED, Exchange
@@ -89,6 +89,8 @@ class ProxyView(APIView):
             logger.exception("API view failed")
             reply = self._refuse(request, exchange, INTERNAL)
         reply.headers["x-generation-id"] = reply.headers["x-request-id"] = exchange.id
+        if exchange.caller is not None and exchange.caller.debug is not None:
+            captures.answer(exchange, exchange.caller.debug, reply)
         return reply
 
     def check_access(self, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.keys import views
+from bananarouter.pages.keys import debugging, views
 
 urlpatterns: list[URLPattern] = [
     path("keys", views.Keys.as_view(), name="keys"),
@@ -13,4 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("keys/<int:key_id>/rotate", views.Rotate.as_view(), name="key_rotate"),
     path("keys/<int:key_id>/pause", views.Pause.as_view(), name="key_pause"),
     path("keys/<int:key_id>/delete", views.Delete.as_view(), name="key_delete"),
+    path("keys/<int:key_id>/debug", debugging.Debug.as_view(), name="key_debug"),
+    path("keys/<int:key_id>/debug/stop", debugging.Stop.as_view(), name="key_debug_stop"),
+    path("keys/<int:key_id>/debug/staff", debugging.LetStaff.as_view(), name="key_debug_staff"),
 ]

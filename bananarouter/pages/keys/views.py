@@ -16,6 +16,7 @@ from bananarouter.pages import first_call
 from bananarouter.pages.keys import forms, listing
 from bananarouter.pages.shell import Page, Private, of, origin
 from billing import budgets, queries
+from logs import debug
 
 PAGE_ROWS = 50
 
@@ -161,7 +162,14 @@ class Details(Page):
         key = get_object_or_404(found, pk=self.kwargs["key_id"])
         (row,) = listing.rows([key], shell=shell, now=now)
         newer = key.replaced_by.filter(disabled_at=None).first()
-        return super().get_context_data(row=row, key=key, newer=newer, **kwargs)
+        return super().get_context_data(
+            row=row,
+            key=key,
+            newer=newer,
+            has_debug=row.may_change and debug.is_offered(key, now=now),
+            is_debugged=key.debug_until is not None and now < key.debug_until,
+            **kwargs,
+        )
 
 
 class Edit(_OneKey):

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts import roles
 from bananarouter.pages import words
-from bananarouter.pages.requests import explained, scope, stories
+from bananarouter.pages.requests import captures, explained, scope, stories
 from bananarouter.pages.requests.stories import Story
 from bananarouter.pages.shell import Page, Private, of
 from logs.models import RequestLog
+from routing.exchange import generation_id
 
 
 class OfRequest(Private):
@@ -41,15 +42,33 @@ class Request(OfRequest, Page):
     nav = "requests"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        story = self.story
+        story, now = self.story, timezone.now()
         return super().get_context_data(
             story=story,
+            content=captures.shown(story.row, user=of(self.request).user, now=now),
             row=story.row,
             charge=story.charge,
             steps=explained.charge(story),
             routing=explained.routing(story),
             spans=explained.time(story),
             failure=words.failure(story.row.error_code),
-            limit=explained.limit(story, now=timezone.now()),
+            limit=explained.limit(story, now=now),
             **kwargs,
         )
+
+
+class Content(OfRequest):
+    """A part of what debug mode kept of a request, byte for byte, as a file."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest, request_id: str, part: str) -> HttpResponse:  # noqa: ARG002
+        row, user = self.story.row, of(request).user
+        try:
+            found = captures.whole(row, part=part, user=user, now=timezone.now())
+        except captures.NothingKept as error:
+            raise Http404 from error
+        response = HttpResponse(found, content_type="application/octet-stream")
+        name = f"{generation_id(row.request_id)}-{part}.txt"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response

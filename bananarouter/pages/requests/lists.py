@@ -1,6 +1,7 @@
 """Requests: the list with its filters, the same list alive, and as CSV."""
 
 import hashlib
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from bananarouter.pages import sheets
 from bananarouter.pages.requests import filters, scope
 from bananarouter.pages.shell import Page, Private, of
 from billing.money import decimal_usd
-from logs import queries, search
+from logs import debug, queries, search
 from logs.models import RequestLog
 from logs.search import Found, Wanted
 
@@ -90,7 +91,15 @@ class Listed(Private):
             "newest": query,
             "live": f"{reverse('requests_live')}?{query}" if is_first else "",
             "seen": seen(found.rows),
+            "captured": self._captured(found.rows),
         }
+
+    def _captured(self, rows: Sequence[RequestLog]) -> set[uuid.UUID]:
+        """Return the requests whose content debug mode keeps for this user; mostly no query."""
+        shell = of(self.request)
+        if not shell.debugging:
+            return set()
+        return debug.captured([row.request_id for row in rows], user=shell.user)
 
 
 def seen(rows: Sequence[RequestLog]) -> str:

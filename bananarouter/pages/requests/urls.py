@@ -10,6 +10,11 @@ urlpatterns: list[URLPattern] = [
     path("requests/live", lists.Live.as_view(), name="requests_live"),
     path("requests/end-user", lists.EndUser.as_view(), name="requests_end_user"),
     path("requests/<uuid:request_id>", details.Request.as_view(), name="request"),
+    path(
+        "requests/<uuid:request_id>/content/<slug:part>",
+        details.Content.as_view(),
+        name="request_content",
+    ),
     path("requests/<uuid:request_id>/dispute", disputes.Dispute.as_view(), name="request_dispute"),
     path(
         "requests/<uuid:request_id>/dispute/withdraw",
