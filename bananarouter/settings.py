@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env, payment_settings, schedule
+from bananarouter import env, payment_settings, privacy_settings, schedule
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -68,7 +68,8 @@ if IS_SQLITE:
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
+        "init_command": "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;"
+        "PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
     }
 elif str(_database["ENGINE"]).endswith("postgresql"):
     _database["OPTIONS"] = {
@@ -376,8 +377,8 @@ TRIAL_PER_NETWORK_PER_DAY = env.number("TRIAL_PER_NETWORK_PER_DAY", 3)
 TRIAL_WORK_BITS = env.number("TRIAL_WORK_BITS", 20, high=30)
 TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
-# Request logs
-LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+# Logs
+LOG_RETENTION_DAYS, JURISDICTION, IP_TRUNCATE = privacy_settings.logs()
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
