@@ -7,7 +7,7 @@ from logs.retention_rules import JURISDICTIONS
 
 
 def logs() -> tuple[int, str, bool]:
-    """Return the days of the request log, whose table of retention holds, whether addresses are cut.
+    """Return the request log's days, whose table of retention holds, whether addresses are cut.
 
     Raises: ImproperlyConfigured for a jurisdiction that has no table.
     """

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -33,6 +34,7 @@ JUMP = dt.timedelta(days=7)
 BELIEVED_AFTER = dt.timedelta(days=3)
 # SQLite gives pages back in steps of this many, each a short write of its own.
 VACUUM_PAGES, VACUUM_STEPS = 500, 200
+INCREMENTAL = 2  # SQLite's number of that mode
 HELD_REQUESTS = "held_requests"
 
 
@@ -123,7 +125,7 @@ def run(
         for part in _parts(now=now, held=held):
             _end(part, tally, steps_max=steps_max)
         if tally.removed:
-            _give_back_space()
+            _give_back_space(tally)
     _write(report, tally, is_held_back=is_jump)
     return report
 
@@ -235,23 +237,28 @@ def _declared(ending: Ending, before: dt.datetime, held: frozenset[int]) -> _Par
     )
 
 
-def _give_back_space() -> None:
+def _give_back_space(tally: _Tally) -> None:
     """Let SQLite forget on disk, too: deleted rows are zeros by now, their pages go back.
 
     The write-ahead log still holds older pages until it is emptied. Writers wait for one short
     step at a time. A file from before auto_vacuum was set keeps its pages, zeroed, for new rows.
     """
-    if connection.vendor != "sqlite":
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         return
-    with connection.cursor() as cursor:
-        for _ in range(VACUUM_STEPS):
-            cursor.execute("PRAGMA freelist_count")
-            if not cursor.fetchone()[0]:
-                break
-            cursor.execute("PRAGMA auto_vacuum")
-            if cursor.fetchone()[0] != 2:  # incremental
-                break
-            cursor.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+    try:
+        with connection.cursor() as cursor:
+            _vacuum(cursor)
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             cursor.fetchall()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        cursor.fetchall()
+    except DatabaseError as error:  # busy: the next run comes
+        tally.errors["space"] = type(error).__name__
+
+
+def _vacuum(cursor: Any) -> None:
+    for _ in range(VACUUM_STEPS):
+        cursor.execute("SELECT * FROM pragma_auto_vacuum, pragma_freelist_count")
+        mode, free = cursor.fetchone()
+        if not free or mode != INCREMENTAL:
+            break
+        # The driver's execute() would step once, which gives one page back.
+        connection.connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")

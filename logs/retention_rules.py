@@ -13,6 +13,8 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.timeids import midnight
+
 Words = str | Promise
 DEFAULT_DAYS = 30
 
@@ -211,10 +213,13 @@ def rule(record: str) -> Rule:
 def ends_before(record: str, *, now: dt.datetime) -> dt.datetime:
     """Return the moment before which a class's records end; what counts is the record's own time.
 
-    Sessions end at their own expiry, which they carry.
+    Sessions end at their own expiry, which they carry; what goes with the log, by whole days.
     """
-    found = rule(record)
-    return now if record == Record.SESSIONS else now - dt.timedelta(days=found.days)
+    if record == Record.SESSIONS:
+        return now
+    if record in _AS_THE_LOG:
+        return midnight(first_kept(record, today=now.astimezone(dt.UTC).date()))
+    return now - dt.timedelta(days=rule(record).days)
 
 
 def first_kept(record: str, *, today: dt.date) -> dt.date:

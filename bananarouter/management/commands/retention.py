@@ -35,8 +35,8 @@ class Command(BaseCommand):
             self.stderr.write(f"{record}: {kind}")
         if run.is_held_back:
             raise CommandError(
-                "nothing was removed: the clock is more than a week ahead of the latest run. Look at "
-                "it; then give --force."
+                "nothing was removed: the clock is more than a week ahead of the latest run. "
+                "Look at it; then give --force."
             )
         self.stdout.write("complete" if run.is_complete else "more is left: run it again")
 
