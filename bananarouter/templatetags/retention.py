@@ -37,4 +37,4 @@ def _life(one: Rule) -> str:
             return _("at most {hours} hours, in memory only").format(hours=24 * one.days)
         case Life.DAYS:
             days = _("1 day") if one.days == 1 else _("{days} days").format(days=one.days)
-            return f"{days} {one.since}".strip()
+            return _("{days} {since}").format(days=days, since=one.since) if one.since else days
