@@ -1,6 +1,6 @@
 """How records end: each app declares its own, and they go in small steps.
 
-An app names its module of endings in its configuration (`endings = "accounts.expiry"`); the run
+An app names its module of expiries in its configuration (`expiries = "accounts.expiry"`); the run
 (logs.removal) finds them there, so that no app has to know another one's tables.
 """
 
@@ -13,13 +13,13 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from accounts.models import ContactRequest, Invitation
+from accounts.models import ContactRequest, Invitation, Notification
 
 STEP_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Expiry:
     """How one class of record ends: which rows are older than a moment, and what becomes of them.
 
     `record` is the class's name in the table of retention. Rows are deleted; with `blank`, those
@@ -84,18 +84,24 @@ def _rows(app: str, model: str) -> QuerySet[Any]:
     return QuerySet(apps.get_model(app, model))
 
 
-ENDINGS = (
-    Ending(record="contact_requests", rows=_answered, account="account_id"),
-    Ending(
+EXPIRIES = (
+    Expiry(record="contact_requests", rows=_answered, account="account_id"),
+    Expiry(
         record="invitations",
         rows=lambda before: Invitation.objects.filter(
             Q(expires_at__lt=before) | Q(accepted_at__lt=before) | Q(revoked_at__lt=before)
         ),
         account="account_id",
     ),
-    Ending(record="sessions", rows=_expired_sessions),
-    Ending(record="sessions", rows=_idle_sessions),
-    Ending(
+    # With their deliveries.
+    Expiry(
+        record="notifications",
+        rows=lambda before: Notification.objects.filter(created_at__lt=before),
+        account="account_id",
+    ),
+    Expiry(record="sessions", rows=_expired_sessions),
+    Expiry(record="sessions", rows=_idle_sessions),
+    Expiry(
         record="audit",
         rows=lambda before: _rows("admin", "LogEntry").filter(action_time__lt=before),
     ),

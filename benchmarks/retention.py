@@ -7,6 +7,7 @@ rows, on each database. `--pages 10000000`: questions of the list of requests at
 
 import argparse
 import datetime as dt
+import functools
 import os
 import secrets
 import statistics
@@ -67,7 +68,9 @@ def fill(connection: Any, day: dt.date, rows: int) -> None:
     is_pg = connection.vendor == "postgresql"
     millis = f"({first} + n * 86400000 / {rows})"
     if is_pg:
-        made = f"(lpad(to_hex({millis}::bigint), 12, '0') || '7000' || lpad(to_hex(n), 16, '8'))::uuid"
+        made = (
+            f"(lpad(to_hex({millis}::bigint), 12, '0') || '7000' || lpad(to_hex(n), 16, '8'))::uuid"
+        )
         source = "generate_series({low}::bigint, {high}::bigint) n"
     else:
         made = f"printf('%012x7000%016x', {millis}, (1 << 62) | n)"
@@ -92,7 +95,7 @@ def fill(connection: Any, day: dt.date, rows: int) -> None:
 
 
 class Writer:
-    """Another connection that writes groups as the recorder does, and remembers how long each took."""
+    """Another connection that writes groups as the recorder does, and times each."""
 
     def __init__(self) -> None:
         self.times: list[tuple[float, float]] = []
@@ -173,7 +176,9 @@ def drop(rows: int) -> None:
     print(f"dropped: {took:.3f} s")
     print(f"writer before: {writer.told(calm - SETTLE_S, calm)}")
     print(f"writer while it is summed: {writer.told(calm, began)}")
-    print(f"writer within a second of the drop: {writer.told(began - 0.5, ended + 0.5)}", flush=True)
+    print(
+        f"writer within a second of the drop: {writer.told(began - 0.5, ended + 0.5)}", flush=True
+    )
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -224,9 +229,8 @@ def pages(rows: int) -> None:
         "twenty keys": search.Wanted(key_ids=tuple(range(1, 21))),
     }
     for name, wanted in asked.items():
-        took = []
-        for _ in range(ROUNDS):
-            took.append(1000 * _timed(lambda w=wanted: search.find(1, w, rows_max=50)))
+        ask = functools.partial(search.find, 1, wanted, rows_max=50)
+        took = [1000 * _timed(ask) for _ in range(ROUNDS)]
         print(f"{name:28} median {statistics.median(took):7.1f} ms, longest {max(took):7.1f} ms",
               flush=True)  # fmt: skip
 

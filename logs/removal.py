@@ -14,7 +14,7 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from accounts.expiry import Ending
+from accounts.expiry import Expiry
 from accounts.timeids import moment
 from logs import holds, retention, retention_rules
 from logs.models import RequestLog, RetentionRun, SecurityEntry
@@ -65,19 +65,19 @@ class _Tally:
                 told[record] = told.get(record, 0) + rows
 
 
-def endings() -> list[Ending]:
+def expiries() -> list[Expiry]:
     """Return what all apps declare, in the order of the apps."""
-    found: list[Ending] = []
+    found: list[Expiry] = []
     for config in apps.get_app_configs():
-        if name := getattr(config, "endings", ""):
-            found.extend(import_module(name).ENDINGS)
+        if name := getattr(config, "expiries", ""):
+            found.extend(import_module(name).EXPIRIES)
     return found
 
 
 def ended_records() -> frozenset[str]:
     """Return the classes that a run ends by their days."""
     ours = (Record.REQUEST_LOG, Record.SECURITY_LOG)
-    return frozenset({*ours, *(one.record for one in endings())})
+    return frozenset({*ours, *(one.record for one in expiries())})
 
 
 def preview(*, now: dt.datetime) -> dict[str, tuple[int, int]]:
@@ -196,8 +196,8 @@ def _parts(*, now: dt.datetime, held: frozenset[int]) -> Iterator[_Part]:
         kept=lambda: 0,
         step=lambda: (holds.release(held=held) or -1, 0),
     )
-    for ending in endings():
-        yield _declared(ending, retention_rules.ends_before(ending.record, now=now), held)
+    for one in expiries():
+        yield _declared(one, retention_rules.ends_before(one.record, now=now), held)
 
 
 def _requests(first_kept: dt.date, held: frozenset[int]) -> _Part:
@@ -228,12 +228,12 @@ def _security(first_kept: dt.date, held: frozenset[int]) -> _Part:
     )
 
 
-def _declared(ending: Ending, before: dt.datetime, held: frozenset[int]) -> _Part:
+def _declared(expiry: Expiry, before: dt.datetime, held: frozenset[int]) -> _Part:
     return _Part(
-        record=ending.record,
-        due=lambda: ending.due(before, held=held).count(),
-        kept=lambda: ending.kept(before, held=held),
-        step=lambda: (ending.step(before, held=held) or -1, 0),
+        record=expiry.record,
+        due=lambda: expiry.due(before, held=held).count(),
+        kept=lambda: expiry.kept(before, held=held),
+        step=lambda: (expiry.step(before, held=held) or -1, 0),
     )
 
 

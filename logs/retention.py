@@ -10,7 +10,7 @@ import re
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from accounts.expiry import Ending
+from accounts.expiry import Expiry
 from accounts.timeids import DAY, bound, moment
 from logs import aggregates, holds
 from logs.models import LabelHour, RequestLog, RetentionRun, SecurityEntry
@@ -19,14 +19,14 @@ from logs.retention_rules import Record
 DELETE_ROWS_MAX = 5_000
 _DAY_SUFFIX = re.compile(r"_(\d{8})")
 
-ENDINGS = (
+EXPIRIES = (
     # Their label stands for a person; tags stay as long as the account's own sums.
-    Ending(
+    Expiry(
         record=Record.END_USER_LABELS,
         rows=lambda before: LabelHour.objects.filter(kind=LabelHour.Kind.END_USER, hour__lt=before),
         account="account_id",
     ),
-    Ending(
+    Expiry(
         record=Record.AUDIT,
         rows=lambda before: RetentionRun.objects.filter(started_at__lt=before),
     ),
