@@ -54,7 +54,7 @@ class Expiry:
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:STEP_ROWS])
         if not ids:
             return 0
-        found = QuerySet(rows.model).filter(pk__in=ids)
+        found: QuerySet[Any] = QuerySet(rows.model).filter(pk__in=ids)
         if self.blank:
             found.update(**self.blank)
         else:
@@ -81,7 +81,8 @@ def _idle_sessions(before: dt.datetime) -> QuerySet[Any]:
 
 def _rows(app: str, model: str) -> QuerySet[Any]:
     """Return the rows of another library's model, by name: the gateway imports none of these."""
-    return QuerySet(apps.get_model(app, model))
+    found: QuerySet[Any] = QuerySet(apps.get_model(app, model))
+    return found
 
 
 EXPIRIES = (

@@ -46,7 +46,7 @@ class Blocks:
         if found is not None and found.until > now:
             return found.until - now
         times = found.times + 1 if found else 1
-        for_s = min(self._max_s, self._first_s * self._factor ** (times - 1))
+        for_s = min(self._max_s, self._first_s * float(self._factor ** (times - 1)))
         cell = self._cell(address, int(now // DAY_S), now)
         self._blocks[cell] = _Block(now + for_s, times)
         self._blocks.move_to_end(cell)
