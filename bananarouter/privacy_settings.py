@@ -1,9 +1,16 @@
-"""Reads what an operator sets about how long things are kept."""
+"""Reads what an operator sets about how long things are kept, and how SQLite forgets."""
 
 from django.core.exceptions import ImproperlyConfigured
 
 from bananarouter import env
 from logs.retention_rules import JURISDICTIONS
+
+# For every connection. Money needs synchronous=FULL; deleted rows become zeros, and the mode of a
+# new file lets its pages go back (logs.removal).
+SQLITE = (
+    "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;"
+    "PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;"
+)
 
 
 def logs() -> tuple[int, str, bool]:

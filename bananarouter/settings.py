@@ -64,12 +64,10 @@ APPEND_SLASH = True
 _database: dict[str, Any] = env.database("DATABASE_URL", sqlite=DATA_DIR / "bananarouter.sqlite3")
 IS_SQLITE = str(_database["ENGINE"]).endswith("sqlite3")
 if IS_SQLITE:
-    # Money needs synchronous=FULL on every connection: it is a setting of the connection.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;"
-        "PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
+        "init_command": privacy_settings.SQLITE,
     }
 elif str(_database["ENGINE"]).endswith("postgresql"):
     _database["OPTIONS"] = {
