@@ -10,6 +10,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     # Where its personal data is declared: accounts/personal_data.py.
     personal_data = "accounts.stores"
+    expiries = "accounts.expiry"  # logs.removal
 
     def ready(self) -> None:
         from accounts import checks  # noqa: PLC0415  Django's place for registrations

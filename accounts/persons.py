@@ -35,7 +35,7 @@ def network_digest(address: str) -> bytes:
 
     What is no address is a network of its own.
     """
-    return _digest(b"network", _network(address))
+    return _digest(b"network", network(address))
 
 
 def card_digest(fingerprint: str) -> bytes:
@@ -69,7 +69,8 @@ def _domains(path: Path) -> frozenset[str]:
     return frozenset(line for line in lines if line)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Return an address's network, as CIDR: /24 of IPv4, /48 of IPv6. What is none is its own."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

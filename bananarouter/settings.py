@@ -65,11 +65,10 @@ APPEND_SLASH = True
 _database: dict[str, Any] = env.database("DATABASE_URL", sqlite=DATA_DIR / "bananarouter.sqlite3")
 IS_SQLITE = str(_database["ENGINE"]).endswith("sqlite3")
 if IS_SQLITE:
-    # Money needs synchronous=FULL on every connection: it is a setting of the connection.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;",
+        "init_command": privacy_settings.SQLITE,
     }
 elif str(_database["ENGINE"]).endswith("postgresql"):
     _database["OPTIONS"] = {
@@ -299,10 +298,12 @@ TRIAL_PER_NETWORK_PER_DAY = env.number("TRIAL_PER_NETWORK_PER_DAY", 3)
 TRIAL_WORK_BITS = env.number("TRIAL_WORK_BITS", 20, high=30)
 TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
-# Request logs
-LEAK_KEYS_URL = privacy_settings.leak_keys_url()
-LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+# Logs and people's data
+LOG_RETENTION_DAYS, JURISDICTION, IP_TRUNCATE = privacy_settings.logs()
 DEBUG_KEY_DIR = privacy_settings.debug_key_dir(DATA_DIR)
+EXPORT_DIR, EXPORT_FREE_BYTES_MIN = privacy_settings.exports(DATA_DIR)
+ERASURE = privacy_settings.read_erasure(DATA_DIR)
+LEAK_KEYS_URL = privacy_settings.leak_keys_url()
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")

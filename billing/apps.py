@@ -12,6 +12,7 @@ class BillingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     # Where its personal data is declared: accounts/personal_data.py.
     personal_data = "billing.stores"
+    expiries = "billing.expiry"  # logs.removal
 
     def ready(self) -> None:
         checks.install()

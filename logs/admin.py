@@ -7,10 +7,11 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from logs import admin_debug
+from logs import admin_debug, admin_retention
 from logs.models import RequestLog
 
-__all__ = ["RequestLogAdmin", "StatusFilter", "admin_debug"]
+# Django finds the staff site's pages in this module alone.
+__all__ = ["RequestLogAdmin", "StatusFilter", "admin_debug", "admin_retention"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     Base = admin.ModelAdmin[RequestLog]

@@ -10,3 +10,4 @@ class LogsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     # Where its personal data is declared: accounts/personal_data.py.
     personal_data = "logs.stores"
+    expiries = "logs.retention"  # logs.removal

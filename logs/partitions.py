@@ -1,4 +1,4 @@
-"""Daily partitions of the request log on PostgreSQL: made a week ahead, never missed."""
+"""Daily partitions of the logs on PostgreSQL: made a week ahead, never missed."""
 
 import datetime as dt
 import logging
@@ -6,14 +6,18 @@ import logging
 from django.db import DatabaseError, connection, transaction
 
 from accounts.timeids import DAY, bound, partition_sql
-from logs import retention, service_hours, sums
-from logs.models import RequestLog
+from logs import removal, security_log, service_hours, sums
+from logs.models import RequestLog, SecurityEntry
 
 logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
 _EVERY = dt.timedelta(hours=1)
 _AGAIN = dt.timedelta(minutes=1)
+# A task ends old records each hour. Where none does (no Redis), the recorder does, in few steps:
+# rows wait meanwhile.
+_WITHOUT_TASK = dt.timedelta(hours=2)
+_STEPS_MAX = 20
 # One process at a time makes partitions; any constant of our own serves as the lock's number.
 _LOCK = 0x6C6F_6773
 
@@ -27,10 +31,12 @@ def ensure(*, today: dt.date) -> int:
     """
     if connection.vendor != "postgresql":
         return 0
-    table = RequestLog._meta.db_table
+    tables = [RequestLog._meta.db_table]
+    if security_log.is_on():
+        tables.append(SecurityEntry._meta.db_table)
     days = [today + n * DAY for n in range(DAYS_AHEAD + 1)]
-    missing = [day for day in days if not _exists(table, day)]
-    for day in missing:
+    missing = [(table, day) for table in tables for day in days if not _exists(table, day)]
+    for table, day in missing:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             if not _exists(table, day):
@@ -47,7 +53,8 @@ def _exists(table: str, day: dt.date) -> bool:
 def _make(table: str, day: dt.date) -> None:
     """Caller holds the advisory lock in a transaction."""
     ends = [str(bound(day)), str(bound(day + DAY))]
-    caught = f'"{table}_default" WHERE request_id >= %s AND request_id < %s'
+    key = "request_id" if table == RequestLog._meta.db_table else "id"
+    caught = f'"{table}_default" WHERE {key} >= %s AND {key} < %s'
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS (SELECT FROM {caught})", ends)  # noqa: S608
         if not cursor.fetchone()[0]:
@@ -68,7 +75,7 @@ def _make(table: str, day: dt.date) -> None:
 
 
 class Upkeep:
-    """Makes partitions, sums and forgets each hour, folds sums each day; called often."""
+    """Makes partitions and sums each hour, folds sums each day; called often."""
 
     def __init__(self) -> None:
         self._due = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -80,7 +87,9 @@ class Upkeep:
             return
         try:
             made = ensure(today=now.date())
-            forgotten = retention.forget(today=now.date())
+            ended = removal.run_due(
+                now=now, actor="recorder", every=_WITHOUT_TASK, steps_max=_STEPS_MAX
+            )
             summed = service_hours.close_hours(now=now)
             if self._folded_on != now.date():
                 sums.fold(today=now.date())
@@ -93,8 +102,7 @@ class Upkeep:
         self._due = now + _EVERY
         if made:
             logger.info("log partitions made", extra={"partitions": made})
-        if forgotten:
-            logger.info("request logs forgotten", extra={"partitions_or_rows": forgotten})
-        if forgotten or summed == service_hours.HOURS_PER_RUN_MAX:
+        is_left = ended is not None and not ended.is_complete
+        if is_left or summed == service_hours.HOURS_PER_RUN_MAX:
             # A long backlog goes in steps, so that rows being written never wait for it.
             self._due = now + _AGAIN

@@ -1,6 +1,7 @@
 """What an account's requests were: counts, tokens, labels and latency, from the sums alone."""
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from django.db import connection
 
 from accounts.hours import day_sql, from_sql
 from accounts.timeids import midnight
-from logs.models import LabelHour, UsageHour
+from logs.models import LabelHour, RequestLog, UsageHour
 from logs.sums import TOKENS
 
 # How many values of a label one question may tell apart: the costliest.
@@ -159,3 +160,23 @@ def latencies(
     for model, step, requests in rows:
         found.setdefault(model, {})[step] = requests
     return found
+
+
+def costs(
+    *, since: dt.date, until: dt.date, by_hour: bool
+) -> Mapping[tuple[int, dt.datetime], int]:
+    """Return what all accounts' requests cost by account and hour or day, nUSD; one query."""
+    sql = (
+        f"SELECT account_id, {_at(by_hour=by_hour)}, SUM(cost_nusd) FROM logs_usagehour h "  # noqa: S608
+        "WHERE hour >= %s AND hour < %s GROUP BY 1, 2"
+    )
+    rows = _rows(sql, _hours(since, until))
+    return {(account_id, from_sql(at)): int(cost) for account_id, at, cost in rows if cost}
+
+
+def request_costs(account_id: int, *, first: uuid.UUID, last: uuid.UUID) -> Mapping[uuid.UUID, int]:
+    """Return what an account's requests cost, those with ids from one to before another; nUSD."""
+    rows = RequestLog.objects.filter(
+        account_id=account_id, request_id__gte=first, request_id__lt=last
+    )
+    return dict(rows.values_list("request_id", "cost_nusd"))

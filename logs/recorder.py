@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import (
     DatabaseError,
     DataError,
@@ -20,8 +21,8 @@ from django.db import (
     transaction,
 )
 
-from accounts import metrics
-from logs import partitions, sums
+from accounts import metrics, persons
+from logs import partitions, security_log, sums
 from logs.labels import is_label
 from logs.models import RequestLog
 
@@ -92,10 +93,20 @@ class Entry:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
+_ADDRESS_AT = FIELDS.index("source_ip")
+
+
+def _address(entry: Entry) -> str | None:
+    """Return the address as it is stored: with IP_TRUNCATE, its network alone."""
+    if entry.source_ip is None or not settings.IP_TRUNCATE:
+        return entry.source_ip
+    return persons.network(entry.source_ip).partition("/")[0]
 
 
 def _values(entry: Entry) -> tuple[Any, ...]:
-    return tuple([getattr(entry, name) for name in FIELDS])
+    values = [getattr(entry, name) for name in FIELDS]
+    values[_ADDRESS_AT] = _address(entry)
+    return tuple(values)
 
 
 class Recorder:
@@ -223,11 +234,17 @@ def write(group: Sequence[Entry]) -> int:
     try:
         with transaction.atomic():
             _copy(group) if connection.vendor == "postgresql" else _insert(group)
-            sums.add(group)
+            _sum(group)
     except _REFUSED:
         # A row stands already (a commit whose answer was lost) or is wrong: find out which.
         return _write_missing(group)
     return len(group)
+
+
+def _sum(group: Sequence[Entry]) -> None:
+    """Add rows just written to what is kept beside them, in the same transaction."""
+    sums.add(group)
+    security_log.add([(entry, _address(entry)) for entry in group])
 
 
 def _copy(group: Sequence[Entry]) -> None:
@@ -255,7 +272,7 @@ def _write_missing(group: Sequence[Entry]) -> int:
     try:
         with transaction.atomic():
             _insert(missing)
-            sums.add(missing)
+            _sum(missing)
     except _REFUSED:
         # One row is wrong, or an earlier commit has just come through.
         return len(group) - sum(not _write_one(entry) for entry in missing)
@@ -275,7 +292,7 @@ def _write_one(entry: Entry) -> bool:
         with transaction.atomic():
             if missing := list(_missing([entry])):
                 _insert(missing)
-                sums.add(missing)
+                _sum(missing)
     except _REFUSED as error:
         metrics.LOG_DROPS.labels("refused").inc()
         logger.error("request log refused", extra={"error": type(error).__name__})

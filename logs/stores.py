@@ -10,14 +10,30 @@ from logs.models import (
     DebugGrant,
     DebugSession,
     DebugView,
+    HeldRequest,
     LabelHour,
     LatencyDay,
+    LegalHold,
+    ModelDay,
+    RebuildTurn,
     RequestLog,
+    RetentionRun,
+    SecurityEntry,
     ServiceHour,
     UsageHour,
 )
 
 SUMS_WHY = "Sums of one account are about its people; those over all accounts stay."
+
+REQUEST_FIELDS = names(
+    "request_id created_at account_id api_key_id source_ip surface model endpoint "
+    "vendor channel jurisdiction is_stream input_tokens cache_read_tokens "
+    "cache_write_tokens output_tokens reasoning_tokens is_estimated cost_nusd sent_ms "
+    "first_byte_ms total_ms status finish_reason error_code tag end_user"
+)
+HOLD_WHY = (
+    "A legal hold keeps it (GDPR Art. 17(3)(b) and (e)); it goes by itself when the hold ends."
+)
 
 STORES = (
     Store(
@@ -27,12 +43,7 @@ STORES = (
         rows=lambda subject: RequestLog.objects.filter(
             subject.made(account="account_id", key="api_key_id")
         ).order_by("account_id", "-request_id"),
-        fields=names(
-            "request_id created_at account_id api_key_id source_ip surface model endpoint "
-            "vendor channel jurisdiction is_stream input_tokens cache_read_tokens "
-            "cache_write_tokens output_tokens reasoning_tokens is_estimated cost_nusd sent_ms "
-            "first_byte_ms total_ms status finish_reason error_code tag end_user"
-        ),
+        fields=REQUEST_FIELDS,
         retention=Retention.REQUESTS,
         ending=Ending.ERASED,
         why="What was called, from where and when is about the user alone.",
@@ -123,7 +134,34 @@ STORES = (
         ending=Ending.ERASED,
         why="They end with their session.",
     ),
+    Store(
+        name="held_requests",
+        title=_("Requests kept by a legal hold"),
+        model=HeldRequest,
+        rows=lambda subject: HeldRequest.objects.filter(
+            subject.made(account="account_id", key="api_key_id")
+        ).order_by("account_id", "-request_id"),
+        fields=REQUEST_FIELDS,
+        retention=Retention.REQUESTS,
+        ending=Ending.KEPT,
+        why=HOLD_WHY,
+    ),
+    Store(
+        name="security_log",
+        title=_("Security log"),
+        model=SecurityEntry,
+        rows=lambda subject: SecurityEntry.objects.filter(account_id__in=subject.alone),
+        fields=names("at source_ip account_id endpoint"),
+        withheld=apart(inner="id"),
+        retention=Retention.REQUESTS,
+        ending=Ending.KEPT,
+        why="Written only where a law asks for it (Cybersecurity Law of the PRC, Art. 23).",
+    ),
 )
 IMPERSONAL: dict[type[Model], str] = {
+    LegalHold: "What a court or authority asked of us: the register of disclosures tells of it.",
+    ModelDay: "Sums of at least twenty accounts that name none.",
+    RebuildTurn: "A number that tells rebuilders of sums apart.",
+    RetentionRun: "How many rows of each class a run removed.",
     ServiceHour: "Sums over all accounts that name none.",
 }

@@ -70,19 +70,20 @@ def add(rows: Sequence[Row]) -> None:
         is_failed = row.status >= FAILED_FROM
         tokens = [getattr(row, name) for name in TOKENS]
         key = (row.account_id, hour, row.api_key_id or 0, row.model or "", row.vendor or "")
-        _add(usage, key, [1, int(is_failed), *tokens, row.cost_nusd])
+        add_up(usage, key, [1, int(is_failed), *tokens, row.cost_nusd])
         for kind, label in ((LabelHour.Kind.TAG, row.tag), (LabelHour.Kind.END_USER, row.end_user)):
             if label:
-                _add(labels, (row.account_id, hour, kind.value, label), [1, row.cost_nusd])
+                add_up(labels, (row.account_id, hour, kind.value, label), [1, row.cost_nusd])
         if not is_failed:
             step = latency.step(row.total_ms)
             latencies[row.account_id, hour.date(), row.model or "", step] += 1
-    _write(UsageHour, usage)
-    _write(LabelHour, labels)
-    _write(LatencyDay, {key: [requests] for key, requests in latencies.items()})
+    write(UsageHour, usage)
+    write(LabelHour, labels)
+    write(LatencyDay, {key: [requests] for key, requests in latencies.items()})
 
 
-def _add(sums: dict[Key, list[int]], key: Key, values: list[int]) -> None:
+def add_up(sums: dict[Key, list[int]], key: Key, values: list[int]) -> None:
+    """Add values to those that a key has."""
     found = sums.get(key)
     sums[key] = values if found is None else [a + b for a, b in zip(found, values, strict=True)]
 
@@ -132,7 +133,8 @@ ONE_ROW = {table: _one_row(table) for table in KEYS}
 ALL_ROWS = {table: _all_rows(table) for table in KEYS}
 
 
-def _write(table: type[Model], sums: Mapping[Key, list[int]]) -> None:
+def write(table: type[Model], sums: Mapping[Key, list[int]]) -> None:
+    """Add values to a table's sums, or begin them; the caller's transaction."""
     if not sums:
         return
     rows = [(*key, *sums[key]) for key in sorted(sums)]

@@ -3,10 +3,17 @@
 from celery import shared_task
 from django.utils import timezone
 
-from logs import debug
+from logs import debug, removal
 
 
 @shared_task(name="logs.sweep_debug")
 def sweep_debug() -> int:
     """End debug sessions whose time is over, and destroy what they kept."""
     return debug.sweep(now=timezone.now())
+
+
+@shared_task(name="logs.end_records")
+def end_records() -> dict[str, int]:
+    """End what is over, when the latest run is an hour old or was not complete."""
+    report = removal.run_due(now=timezone.now(), actor="task")
+    return report.removed if report else {}

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from django.conf import settings
 
 from accounts.keys import Caller
+from logs import abuse
 
 PERIOD_S = 60.0
 # What sums of floating-point seconds may be wrong by: the last of an allowance must pass.
@@ -23,9 +24,10 @@ SLACK_S = 1e-4
 CELLS_MAX = 100_000
 # Nobody knows when a running request will end: ask again soon.
 CONCURRENCY_RETRY_S = 1.0
-# Ten times the allowed failures (and attempts refused for them) shut an address out for long.
+# Ten times the allowed failures (and attempts refused for them) shut an address out for long; if
+# it comes again within two days, for four times as long, and so on.
 BLOCK_FACTOR = 10
-BLOCK_S = 900.0
+BLOCK_S, AGAIN_FACTOR, BLOCK_S_MAX = 900.0, 4, 86_400.0
 # An IPv6 customer holds at least a /64: it is the address that counts.
 IPV6_PREFIX = 64
 
@@ -185,7 +187,7 @@ def requests_per_minute(caller: Caller) -> int:
 
 _failures = _Rates()
 _attempts = _Rates()
-_blocked_until: OrderedDict[str, float] = OrderedDict()
+_blocks = abuse.Blocks(first_s=BLOCK_S, factor=AGAIN_FACTOR, max_s=BLOCK_S_MAX)
 
 
 def check_ip(ip: str, now: float) -> None:
@@ -196,8 +198,8 @@ def check_ip(ip: str, now: float) -> None:
     """
     cell = _network(ip) if ":" in ip else ip
     limit = settings.IP_AUTH_FAILURES_PER_MINUTE
-    blocked_s = _blocked_until.get(cell, 0.0) - now
-    if 0 < blocked_s <= BLOCK_S:
+    blocked_s = _blocks.left_s(cell, now)
+    if blocked_s > 0:
         raise RateLimited(scope="auth", limit=limit, wait_s=blocked_s)
     wait_s = _failures.wait_s(cell, limit, now)
     if wait_s > 0:
@@ -219,17 +221,14 @@ def _note_attempt(cell: str, limit: int, now: float) -> None:
     if _attempts.wait_s(cell, allowed, now) <= 0:
         _attempts.take(cell, allowed, now)
         return
-    _blocked_until[cell] = now + BLOCK_S
-    _blocked_until.move_to_end(cell)
-    if len(_blocked_until) > CELLS_MAX:
-        _blocked_until.popitem(last=False)
+    _blocks.block(cell, now)
 
 
 def forget() -> None:
     """Forget all rates and failures; running requests keep their places."""
     for rates in (_ips, _keys, _failures, _attempts):
         rates.clear()
-    _blocked_until.clear()
+    _blocks.clear()
 
 
 # Addresses

@@ -1,17 +1,26 @@
 """What is remembered of requests: metadata, never free text from outside but in DebugCapture."""
 
+from logs.models.aggregates import ModelDay
 from logs.models.debug import DebugCapture, DebugGrant, DebugSession, DebugView
-from logs.models.requests import RequestLog
-from logs.models.sums import LabelHour, LatencyDay, ServiceHour, UsageHour
+from logs.models.requests import HeldRequest, RequestFields, RequestLog
+from logs.models.retention import LegalHold, RetentionRun, SecurityEntry
+from logs.models.sums import LabelHour, LatencyDay, RebuildTurn, ServiceHour, UsageHour
 
 __all__ = [
     "DebugCapture",
     "DebugGrant",
     "DebugSession",
     "DebugView",
+    "HeldRequest",
     "LabelHour",
     "LatencyDay",
+    "LegalHold",
+    "ModelDay",
+    "RebuildTurn",
+    "RequestFields",
     "RequestLog",
+    "RetentionRun",
+    "SecurityEntry",
     "ServiceHour",
     "UsageHour",
 ]

@@ -1,10 +1,10 @@
-"""One row for each request."""
+"""One row for each request, and the same row where a law wants it longer."""
 
 from django.db import models
 
 
-class RequestLog(models.Model):
-    """One request, answered or refused. Daily partitions on PostgreSQL; kept 30 days."""
+class RequestFields(models.Model):
+    """What is known of one request, answered or refused."""
 
     request_id = models.UUIDField(primary_key=True)
     created_at = models.DateTimeField()
@@ -41,6 +41,16 @@ class RequestLog(models.Model):
     end_user = models.CharField(max_length=32, null=True)  # noqa: DJ001
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class RequestLog(RequestFields):
+    """One request. Daily partitions on PostgreSQL; kept as long as the table of retention says."""
+
+    class Meta:
         indexes = [
             models.Index(fields=["account_id", "-request_id"], name="request_log_by_account"),
             # For the list of requests (ADR 23); all but the first hold few rows.
@@ -62,5 +72,11 @@ class RequestLog(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return str(self.request_id)
+
+class HeldRequest(RequestFields):
+    """A request whose day is over, kept because a legal hold names its account."""
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "-request_id"], name="held_request_by_account"),
+        ]

@@ -106,3 +106,12 @@ class ServiceHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.hour:%Y-%m-%d %H}"
+
+
+class RebuildTurn(models.Model):
+    """One row: how often sums were rebuilt. Whoever counts on finds that nobody else did."""
+
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.number)

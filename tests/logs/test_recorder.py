@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from accounts import metrics
 from accounts.timeids import uuid7
 from logs import recorder
-from logs.models import RequestLog
+from logs.models import RequestLog, SecurityEntry
 from tests.servers import wait_until
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -278,3 +278,16 @@ def test_the_metrics_count_each_row_once_though_its_write_failed(transactional_d
     assert ours.stop(10) is True
     assert counted() == 2
     assert metrics.TOKENS.labels("prompt")._value.get() == tokens + 5
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("192.0.2.77", "192.0.2.0"), ("2001:db8:7:1::9", "2001:db8:7::"), (None, None)],
+)
+def test_a_setting_cuts_addresses_before_they_are_written(
+    transactional_db, settings, address, kept
+):
+    settings.IP_TRUNCATE, settings.JURISDICTION = True, "CN"
+    recorder.write([entry(source_ip=address)])
+    assert RequestLog.objects.get().source_ip == kept
+    assert SecurityEntry.objects.get().source_ip == kept

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from django.db.models import Sum
 
-from accounts.timeids import DAY, bound, moment, uuid7
-from logs import latency, partitions, queries, recorder, retention, sums
+from accounts.timeids import DAY, bound, midnight, moment, uuid7
+from logs import latency, partitions, queries, recorder, removal, sums
 from logs.models import LabelHour, LatencyDay, RequestLog, UsageHour
 from tests.logs.test_recorder import entry
 
@@ -203,20 +203,11 @@ def test_end_users_are_forgotten_with_the_log_and_sums_stay(settings):
     settings.LOG_RETENTION_DAYS = 30
     for age in (0, 30, 31):
         recorder.write([row(1, day=TODAY - age * DAY, tag="t", end_user=USER)])
-    retention.forget(today=TODAY)
+    removal.run(now=midnight(TODAY), actor="test", is_forced=True)
     left = LabelHour.objects.filter(kind="end_user").order_by("hour")
     assert [one.hour.date() for one in left] == [TODAY - 30 * DAY, TODAY]
     assert LabelHour.objects.filter(kind="tag").count() == 3
     assert UsageHour.objects.count() == 3
-
-
-def test_forgetting_end_users_goes_in_steps(settings, monkeypatch):
-    settings.LOG_RETENTION_DAYS = 30
-    retention.forget(today=TODAY)  # on PostgreSQL: today's own partitions, which are old then
-    monkeypatch.setattr(retention, "DELETE_ROWS_MAX", 2)
-    recorder.write([row(n, day=TODAY - 40 * DAY, hour=n, end_user=USER) for n in range(3)])
-    RequestLog.objects.all().delete()
-    assert [retention.forget(today=TODAY) for _ in range(3)] == [2, 1, 0]
 
 
 def test_ids_made_now_are_summed_in_this_hour():

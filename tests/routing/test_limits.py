@@ -272,3 +272,14 @@ def test_a_rotated_key_and_its_successor_share_one_rate():
     use(old, 1_000.0)
     assert limited(limits.enter, new, IP, 1_000.0).scope == "key"
     assert limits.remaining(old, 1_000.0) == limits.remaining(new, 1_000.0) == 0
+
+
+def test_whoever_comes_again_is_blocked_for_longer(settings):
+    settings.IP_AUTH_FAILURES_PER_MINUTE = 1
+    now = 100.0
+    for lasts in (limits.BLOCK_S, 4 * limits.BLOCK_S):
+        for _ in range(12):
+            limits.note_auth_failure(IP, now)
+        assert limited(limits.check_ip, IP, now).wait_s == lasts
+        now += lasts + 120
+        limits.check_ip(IP, now)
