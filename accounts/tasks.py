@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import deliveries
+from accounts import alerts, deliveries
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -16,3 +16,9 @@ def send_notice(notification_pk: int) -> int:
 def sweep_notices() -> int:
     """Send what no task took, and what failed before."""
     return deliveries.sweep(now=timezone.now())
+
+
+@shared_task(name="accounts.sweep_alerts")
+def sweep_alerts() -> int:
+    """Tell of new keys, and of keys in new networks."""
+    return alerts.sweep(now=timezone.now())

@@ -3,7 +3,10 @@
 from typing import Final
 
 _EVERY_S: Final = {
+    "accounts.sweep_alerts": 10.0,
     "accounts.sweep_notices": 10.0,
+    "logs.watch_spending": 300.0,
+    "routing.announce": 300.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,

@@ -3,6 +3,7 @@
 from accounts.models.agreements import Consent, PolicyVersion
 from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
+from accounts.models.networks import KeyNetwork, KnownDevice
 from accounts.models.notices import Delivery, Notification, NotificationPreference
 from accounts.models.people import Account, BillingDetails, Invitation, Membership, User
 from accounts.models.requests import ContactMessage, ContactRequest
@@ -18,6 +19,8 @@ __all__ = [
     "ContactRequest",
     "Delivery",
     "Invitation",
+    "KeyNetwork",
+    "KnownDevice",
     "Membership",
     "Notification",
     "NotificationPreference",

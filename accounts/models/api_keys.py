@@ -54,10 +54,17 @@ class ApiKey(models.Model):
     # Disabled and gone from the lists; the row stays, because charges name it.
     deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # True once those whom it concerns were told that it was made (accounts.alerts).
+    is_announced = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(is_announced=False), name="api_key_new"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.last_four})"

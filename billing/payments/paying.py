@@ -42,7 +42,7 @@ def on_paid(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     recover(order, now=now)
     fraud.after_payment(order, now=now)
     receipts.issue(order, now=now)
-    automatic.paid(order)
+    automatic.paid(order, now=now)
     changes.announce(Change.Topic.WALLET, str(order.account_id))
     return Outcome.APPLIED
 
@@ -86,7 +86,7 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     order.failure = notice.reason[:40]
     order.save()
     timeline.add(order, timeline.FAILED, now=now, reason=notice.reason[:40])
-    automatic.failed(order)
+    automatic.failed(order, now=now)
     return Outcome.APPLIED
 
 
