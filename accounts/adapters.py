@@ -72,7 +72,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     # Alerts
 
-    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
+    def post_login(
+        self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
+    ) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
         alerts.logged_in(
             cast("User", user),

@@ -37,11 +37,11 @@ class DeliveryAdmin(Fixed, Base):
     ordering = ["-pk"]
     date_hierarchy = "created_at"
     show_full_result_count = False
-    fields = [
+    readonly_fields = [
         "public_id", "user", "kind", "name", "event", "way", "state", "attempts", "error",
         "created_at", "next_try_at", "done_at",
     ]  # fmt: skip
-    readonly_fields = fields
+    fields = tuple(readonly_fields)
     actions = ["send_again"]
 
     @admin.display(ordering="notification__user__username")

@@ -15,7 +15,14 @@ from billing import rates
 from billing.money import decimal_usd
 from billing.pricing import STANDARD, MissingRate
 from billing.usage import UnitClass
-from routing import admin_incidents, channel_import, channel_probe, credentials, import_file, vendor_files
+from routing import (
+    admin_incidents,
+    channel_import,
+    channel_probe,
+    credentials,
+    import_file,
+    vendor_files,
+)
 from routing.channel_probe import Verdict
 from routing.models import Channel, Endpoint, Model, ModelAlias
 

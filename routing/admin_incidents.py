@@ -85,9 +85,7 @@ class IncidentAdmin(Base):
         rows = queryset.filter(published_at__isnull=False, resolved_at=None)
         self._note(request, rows, "resolved_at", "Resolved")
 
-    def _note(
-        self, request: HttpRequest, rows: QuerySet[Incident], field: str, word: str
-    ) -> None:
+    def _note(self, request: HttpRequest, rows: QuerySet[Incident], field: str, word: str) -> None:
         found = list(rows)
         for incident in found:
             Incident.objects.filter(pk=incident.pk, **{field: None}).update(

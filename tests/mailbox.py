@@ -1,8 +1,19 @@
-"""What the tests' users find in their mailboxes: codes in the mails that were sent."""
+"""What the tests' users find in their mailboxes: codes and notices that were sent."""
 
+import datetime as dt
 import re
 
 from django.core import mail
+
+from accounts import deliveries
+
+# Later than any test's clock: everything that waits is due.
+LATER = dt.datetime(2090, 1, 1, tzinfo=dt.UTC)
+
+
+def deliver() -> int:
+    """Send the notices that wait, as the sweep does."""
+    return deliveries.sweep(now=LATER)
 
 
 def latest_code(address: str) -> str:
@@ -15,5 +26,6 @@ def latest_code(address: str) -> str:
 
 
 def subjects(address: str) -> list[str]:
-    """The subjects of all mails to an address, oldest first."""
+    """The subjects of all mails to an address, oldest first; notices that wait go out before."""
+    deliver()
     return [message.subject for message in mail.outbox if address in message.to]

@@ -61,9 +61,7 @@ class ApiKey(models.Model):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
         indexes = [
-            models.Index(
-                fields=["id"], condition=models.Q(is_announced=False), name="api_key_new"
-            ),
+            models.Index(fields=["id"], condition=models.Q(is_announced=False), name="api_key_new"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 from accounts import notifications, roles
 from accounts.models import Account
 from accounts.notifications import Notice
+from accounts.timeids import uuid7
 from billing.models import Order
 from billing.money import display_usd
 from billing.payments.receipts import minor_text
@@ -56,10 +57,10 @@ def cap_reached(account: Account, *, cap_minor: int, now: dt.datetime) -> None:
 def low_balance(
     account: Account, *, available_nusd: int, threshold_nusd: int, now: dt.datetime
 ) -> None:
-    """Tell that the balance fell below the threshold; each crossing is an event of its own."""
+    """Tell that the balance fell below the threshold; each call is an event of its own."""
     notice = Notice(
         kind="low_balance",
-        key=f"low-balance:{account.pk}:{now:%Y%m%d%H%M%S}",
+        key=f"low-balance:{account.pk}:{uuid7()}",
         name="low_balance",
         facts={
             "account": account.name,
