@@ -11,7 +11,7 @@ from billing.models import AutoTopUp, LedgerAccount, Order, PaymentMethod, Walle
 from billing.payments import applying, asking, automatic, autotopup, healing
 from billing.processors import base
 from billing.processors.base import NoticeKind
-from tests import factories
+from tests import factories, mailbox
 from tests.billing.payments import till
 from tests.billing.payments.conftest import NOW
 
@@ -43,12 +43,13 @@ def on(alice, tills):
 
 
 @pytest.fixture
-def run(django_capture_on_commit_callbacks):
+def run():
     """Return `run(now)`: one sweep, its mails sent."""
 
     def sweep(now=NOW) -> int:
-        with django_capture_on_commit_callbacks(execute=True):
-            return autotopup.run_due(now=now)
+        count = autotopup.run_due(now=now)
+        mailbox.deliver()
+        return count
 
     return sweep
 
