@@ -208,6 +208,7 @@ class Recorder:
             self._networks.note(uses, now=group[-1].created_at)
         except (DatabaseError, NoPepper) as error:
             logger.warning("networks not noted", extra={"error": type(error).__name__})
+            connection.close()
 
 
 def count(group: Sequence[Entry]) -> None:
