@@ -1,4 +1,4 @@
-"""Staff publish an incident and its end; those who used the models are told within minutes."""
+"""Staff publish an incident and its end; those who used the models are told within a minute."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +52,12 @@ class IncidentAdmin(Base):
     form = IncidentForm
     list_display = [
         "title_en", "began_at", "published_at", "told_at", "resolved_at", "resolution_told_at",
-        "reached",
     ]  # fmt: skip
     list_filter = [
         ("published_at", admin.EmptyFieldListFilter), ("resolved_at", admin.EmptyFieldListFilter),
     ]  # fmt: skip
     search_fields = ["title_en", "title_zh"]
     ordering = ["-pk"]
-    list_per_page = 20
     actions = ["publish", "resolve"]
     readonly_fields = ["published_at", "told_at", "resolved_at", "resolution_told_at", "reached"]
 
@@ -92,4 +90,4 @@ class IncidentAdmin(Base):
                 **{field: timezone.now()}
             )
             self.log_change(request, incident, f"{word}.")
-        messages.success(request, f"{word} {len(found)}; they are told within five minutes.")
+        messages.success(request, f"{word} {len(found)}; they are told within a minute.")

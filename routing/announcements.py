@@ -24,12 +24,16 @@ USED_WITHIN: Final = 30 * DAY
 INCIDENTS_MAX: Final = 50
 
 
-def run(*, now: dt.datetime) -> int:
-    """Tell all that is to be told, then end what was announced; return how many were told."""
+def announce(*, now: dt.datetime) -> int:
+    """Tell of prices that will rise and of models that will end; return how many were told."""
     told = sum(_tell_rise(rise, now=now) for rise in price_changes.coming(now=now))
     ending = Model.objects.filter(withdrawn_at__gt=now, is_enabled=True).order_by("pk")
-    told += sum(_tell_users([model.slug], _ending(model), now=now) for model in ending)
-    told += sum(_tell_incident(one, now=now) for one in _untold()[:INCIDENTS_MAX])
+    return told + sum(_tell_users([model.slug], _ending(model), now=now) for model in ending)
+
+
+def keep_up(*, now: dt.datetime) -> int:
+    """Tell of incidents, and end the models whose end has come; return how many were told."""
+    told = sum(_tell_incident(one, now=now) for one in _untold()[:INCIDENTS_MAX])
     _withdraw(now=now)
     return told
 
