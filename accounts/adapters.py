@@ -13,11 +13,11 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import error_words, owners, phones, sealing, sms
+from accounts import alerts, devices, error_words, owners, phones, sealing, sms
 from accounts.forms import PhoneField
 from accounts.models import User
 
@@ -70,6 +70,37 @@ class AccountAdapter(DefaultAccountAdapter):
         methods = super().get_reauthentication_methods(user)
         return [{**method, "description": words[method["id"]]} for method in methods]
 
+    # Alerts
+
+    def post_login(
+        self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
+    ) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        alerts.logged_in(
+            cast("User", user),
+            device=_device(request),
+            address=self.get_client_ip(request),
+            now=timezone.now(),
+        )
+        return response
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,  # noqa: ARG002  allauth's signature
+        email: str | None = None,
+    ) -> None:
+        """Tell by all the ways of our notices; a mail server that is away fails no request."""
+        person = cast("User", user)
+        alerts.credential_changed(
+            person,
+            template_prefix.rpartition("/")[2],
+            device=_device(self.request),
+            address=email or "",
+            now=timezone.now(),
+        )
+
     # Phones
 
     def phone_form_field(self, **kwargs: Any) -> forms.Field:
@@ -110,6 +141,10 @@ class AccountAdapter(DefaultAccountAdapter):
                 context.request,
                 _("The text message could not be sent. Try again later, or go on without it."),
             )
+
+
+def _device(request: HttpRequest) -> str:
+    return devices.family(request.META.get("HTTP_USER_AGENT", ""))
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -15,6 +15,7 @@ from accounts import (
     admin_agreements,
     admin_contact,
     admin_disclosures,
+    admin_notices,
     changes,
     keys,
     owners,
@@ -23,7 +24,7 @@ from accounts import (
 from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["admin_agreements", "admin_contact", "admin_disclosures"]
+__all__ = ["admin_agreements", "admin_contact", "admin_disclosures", "admin_notices"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     AccountBase = admin.ModelAdmin[Account]

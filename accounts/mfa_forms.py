@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.mfa.base import forms as base_forms
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms as totp_forms
 from allauth.mfa.webauthn import forms as webauthn_forms
 from django.utils.translation import gettext_lazy as _
@@ -10,16 +12,30 @@ from django.utils.translation import gettext_lazy as _
 from accounts.forms import Worded
 
 
+def _tell_of_recovery_code(authenticator: Authenticator) -> None:
+    """Tell when a recovery code was used: each works once, and a thief may have found it."""
+    if authenticator.type == Authenticator.Type.RECOVERY_CODES:
+        get_adapter().send_notification_mail("recovery_code_used", authenticator.user)
+
+
 class Authenticate(Worded, base_forms.AuthenticateForm):
     """The second factor at log-in."""
 
     labels = {"code": _("The code")}
+
+    def save(self) -> None:
+        super().save()
+        _tell_of_recovery_code(self.authenticator)
 
 
 class Reauthenticate(Worded, base_forms.ReauthenticateForm):
     """A second factor once more, before something that matters."""
 
     labels = {"code": _("The code")}
+
+    def save(self) -> None:
+        super().save()
+        _tell_of_recovery_code(self.authenticator)
 
 
 class ActivateTOTP(Worded, totp_forms.ActivateTOTPForm):

@@ -38,6 +38,11 @@ def network_digest(address: str) -> bytes:
     return _digest(b"network", network(address))
 
 
+def device_digest(family: str, address: str) -> bytes:
+    """Return the digest of a family of devices in an address's network. Raises: NoPepper."""
+    return _digest(b"device", f"{family}\n{_network(address)}")
+
+
 def card_digest(fingerprint: str) -> bytes:
     """Return the digest of a processor's token for a card: the same for the same card."""
     return _digest(b"card", fingerprint)

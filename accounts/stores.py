@@ -26,6 +26,8 @@ from accounts.models import (
     ContactRequest,
     Delivery,
     Invitation,
+    KeyNetwork,
+    KnownDevice,
     Membership,
     Notification,
     NotificationPreference,
@@ -158,7 +160,23 @@ PEOPLE = (
             "replaces_id limits_of_id has_budget created_at expires_at paused_at disabled_at "
             "deleted_at debug_until"
         ),
-        withheld=apart(sealed="digest pepper_version", inner="created_by_id form_id debug_session"),
+        withheld=apart(sealed="digest pepper_version", inner="created_by_id form_id debug_session is_announced"),
+    ),
+    _GOES(
+        name="key_networks",
+        title=_("When your keys were used from another network"),
+        model=KeyNetwork,
+        rows=lambda subject: KeyNetwork.objects.filter(api_key__in=subject.keys()),
+        fields=names("api_key_id seen_at"),
+        withheld=apart(inner="id is_told", sealed="digest"),
+    ),
+    _GOES(
+        name="known_devices",
+        title=_("When you logged in from another device"),
+        model=KnownDevice,
+        rows=lambda subject: KnownDevice.objects.filter(user_id=subject.user_id),
+        fields=("seen_at",),
+        withheld=apart(inner="id user_id", sealed="digest"),
     ),
     _GOES(
         name="notification_preferences",

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import announcements, deliveries, disclosures
+from accounts import alerts, announcements, deliveries, disclosures
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -28,3 +28,9 @@ def announce_policies() -> int:
 def tell_disclosures() -> int:
     """Tell accounts of authorities' requests, when nothing forbids it any more."""
     return disclosures.tell_due(now=timezone.now())
+
+
+@shared_task(name="accounts.sweep_alerts")
+def sweep_alerts() -> int:
+    """Tell of new keys, and of keys in new networks."""
+    return alerts.sweep(now=timezone.now())

@@ -15,6 +15,7 @@ AREAS = (
     "catalogue",
     "contact",
     "guide",
+    "inbox",
     "keys",
     "legal",
     "organization",

@@ -21,7 +21,8 @@ from django.db import (
     transaction,
 )
 
-from accounts import metrics, persons
+from accounts import metrics, networks, persons
+from accounts.keytext import NoPepper
 from logs import partitions, security_log, sums
 from logs.labels import is_label
 from logs.models import RequestLog
@@ -120,6 +121,7 @@ class Recorder:
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._thread: threading.Thread | None = None
+        self._networks = networks.Notebook()
         self._counted = 0  # rows at the queue's head that the metrics hold already
         self._drop_full = metrics.LOG_DROPS.labels("full")
 
@@ -207,7 +209,17 @@ class Recorder:
             logger.warning("request logs wait", extra={"error": type(error).__name__})
             connection.close()
             return False
+        self._note_networks(group)
         return True
+
+    def _note_networks(self, group: Sequence[Entry]) -> None:
+        """Note from where keys are used; a failure costs no row, and is made good by the next."""
+        uses = [(e.api_key_id, e.source_ip) for e in group if e.api_key_id and e.source_ip]
+        try:
+            self._networks.note(uses, now=group[-1].created_at)
+        except (DatabaseError, NoPepper) as error:
+            logger.warning("networks not noted", extra={"error": type(error).__name__})
+            connection.close()
 
 
 def count(group: Sequence[Entry]) -> None:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from logs import debug, removal
+from logs import debug, removal, spikes
 
 
 @shared_task(name="logs.sweep_debug")
@@ -17,3 +17,9 @@ def end_records() -> dict[str, int]:
     """End what is over, when the latest run is an hour old or was not complete."""
     report = removal.run_due(now=timezone.now(), actor="task")
     return report.removed if report else {}
+
+
+@shared_task(name="logs.watch_spending")
+def watch_spending() -> int:
+    """Tell accounts whose spending is unusual."""
+    return spikes.watch(now=timezone.now())

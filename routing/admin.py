@@ -15,9 +15,19 @@ from billing import rates
 from billing.money import decimal_usd
 from billing.pricing import STANDARD, MissingRate
 from billing.usage import UnitClass
-from routing import channel_import, channel_probe, credentials, import_file, vendor_files
+from routing import (
+    admin_incidents,
+    channel_import,
+    channel_probe,
+    credentials,
+    import_file,
+    vendor_files,
+)
 from routing.channel_probe import Verdict
 from routing.models import Channel, Endpoint, Model, ModelAlias
+
+# Django finds the staff site's pages in this module alone.
+__all__ = ["admin_incidents"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     ChannelBase = admin.ModelAdmin[Channel]
@@ -235,7 +245,7 @@ class ModelAdmin(_Announced, ModelBase):
 
     list_display = [
         "slug", "author", "context_tokens_max", "output_tokens_max", "is_enabled",
-        "endpoint_count", "created_at",
+        "withdrawn_at", "endpoint_count", "created_at",
     ]  # fmt: skip
     list_filter = ["is_enabled", "created_at", "author"]
     search_fields = ["slug", "aliases__name"]

@@ -46,6 +46,8 @@ class Model(models.Model):
     context_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
     output_tokens_max = models.PositiveBigIntegerField(null=True, blank=True)
     is_enabled = models.BooleanField(default=True)
+    # When it is taken off; told beforehand to those who use it (routing.announcements).
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -89,3 +91,32 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Incident(models.Model):
+    """Requests to some models fail because of us or a vendor; staff publish it and its end."""
+
+    title_en = models.CharField("title", max_length=120)
+    title_zh = models.CharField("title in Chinese", max_length=120)
+    slugs = models.JSONField("affected models", default=list)
+    began_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, editable=False)
+    resolved_at = models.DateTimeField(null=True, editable=False)
+    # When all whom it concerns were told, first of it and then of its end.
+    told_at = models.DateTimeField(null=True, editable=False)
+    resolution_told_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(resolved_at=None) | models.Q(published_at__isnull=False),
+                name="incident_published_before_resolved",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(told_at=None) | models.Q(published_at__isnull=False),
+                name="incident_told_when_published",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title_en

@@ -4,12 +4,13 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import contact, contact_links, keys
-from accounts.models import Account, Invitation, Membership, User
+from accounts import contact, contact_links, keys, notifications
+from accounts.models import Account, Invitation, Membership, Notification, User
 from billing.models import LedgerEntry, MonthlyStatement, Order, PaymentMethod
 from billing.payments import receipts, timeline
 from routing import catalogue, channel_import, import_file
@@ -169,6 +170,7 @@ def build(*, password: str | None = None) -> Scene:
         "version": "1",
         "processor": "alipay",
         "member_id": place.pk,
+        "notice_id": _notice(alice, account),
         **_invitation(account, alice),
         **_contact(alice),
         **_billing(account),
@@ -187,6 +189,14 @@ def _invitation(account: Account, alice: User) -> dict[str, object]:
         expires_at=timezone.now() + dt.timedelta(days=7),
     )
     return {"invitation_id": invitation.pk, "token": token}
+
+
+def _notice(alice: User, account: Account) -> UUID:
+    notice = notifications.Notice(
+        kind="low_balance", key="scene", name="low_balance", facts={"account": account.name}
+    )
+    notifications.tell(user=alice, notice=notice, account=account, now=timezone.now())
+    return Notification.objects.get(user=alice, key="scene").public_id
 
 
 def _contact(alice: User) -> dict[str, object]:

@@ -5,6 +5,7 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
 from accounts.models.disclosures import Disclosure, DisclosureEvent
 from accounts.models.leaks import LeakedKey
+from accounts.models.networks import KeyNetwork, KnownDevice
 from accounts.models.notices import Delivery, Notification, NotificationPreference
 from accounts.models.people import Account, BillingDetails, Invitation, Membership, User
 from accounts.models.requests import ContactMessage, ContactRequest
@@ -24,6 +25,8 @@ __all__ = [
     "Disclosure",
     "DisclosureEvent",
     "Invitation",
+    "KeyNetwork",
+    "KnownDevice",
     "LeakedKey",
     "Membership",
     "Notification",

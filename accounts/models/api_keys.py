@@ -57,6 +57,8 @@ class ApiKey(models.Model):
     debug_session = models.UUIDField(null=True, blank=True, editable=False)
     debug_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # True once those whom it concerns were told that it was made (accounts.alerts).
+    is_announced = models.BooleanField(default=False, editable=False)
 
     class Meta:
         constraints = [
@@ -68,6 +70,9 @@ class ApiKey(models.Model):
         ]
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(is_announced=False), name="api_key_new"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.last_four})"

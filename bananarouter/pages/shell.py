@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from django.views import View
 from django.views.generic import TemplateView
 
-from accounts import roles
+from accounts import inbox, roles
 from accounts.models import Account, ApiKey, Membership, User
 from bananarouter.pages import agreements
 from billing import holds, queries, trials
@@ -91,6 +91,11 @@ class Shell:
     def balance(self) -> queries.Balance | None:
         """The chosen account's balance."""
         return queries.balance(self.account.pk) if self.account else None
+
+    @cached_property
+    def unread(self) -> int:
+        """How many notices the user has not read."""
+        return inbox.unread(self.user)
 
     @cached_property
     def trial(self) -> billing.Trial | None:

@@ -15,7 +15,7 @@ from accounts.models import Account
 from billing import queries
 from billing.models import AutoTopUp, Order, PaymentMethod
 from billing.money import USD
-from billing.payments import asking, automatic, fraud, orders, quotes, states
+from billing.payments import asking, automatic, fraud, news, orders, quotes, states
 from billing.processors import base
 
 logger = logging.getLogger(__name__)
@@ -151,10 +151,10 @@ def _try(row: AutoTopUp, *, now: dt.datetime) -> None:
     try:
         orders.start(row.account, wish, user=None, now=now)
     except base.Refused:
-        automatic.count_failure(row.account)
+        automatic.count_failure(row.account, now=now)
     except fraud.TopUpRefused as refusal:
         logger.warning("an automatic top-up was refused", extra={"rule": refusal.rule})
-        automatic.count_failure(row.account)
+        automatic.count_failure(row.account, now=now)
     except (base.ProcessorError, orders.NotOffered, orders.KeyReused) as error:
         # Nothing is known, or nothing can be done now: the order is asked about, or tried again.
         logger.warning("an automatic top-up waits", extra={"error": type(error).__name__})
@@ -164,12 +164,12 @@ def _wish(row: AutoTopUp, *, now: dt.datetime) -> orders.Wish | None:
     """Return what to ask for now; None for nothing."""
     method = row.method
     if method is None:
-        automatic.turn_off(row.account, automatic.NO_METHOD)
+        automatic.turn_off(row.account, automatic.NO_METHOD, now=now)
         return None
     try:
         quote = _quote(row.account, row.amount_minor, now=now)
     except quotes.AmountOutOfRange:
-        automatic.turn_off(row.account, automatic.BAD_AMOUNT)
+        automatic.turn_off(row.account, automatic.BAD_AMOUNT, now=now)
         return None
     waiting = Order.objects.filter(
         account=row.account_id, purpose=Order.Purpose.AUTOMATIC, state__in=states.OPEN
@@ -178,6 +178,7 @@ def _wish(row: AutoTopUp, *, now: dt.datetime) -> orders.Wish | None:
     if left_over is None:
         spent = spent_minor(row.account_id, now=now)
         if spent + quote.total_minor > row.monthly_cap_minor:
+            news.cap_reached(row.account, cap_minor=row.monthly_cap_minor, now=now)
             return None
         key = f"auto:{row.account_id}:{int(now.timestamp() // INTERVAL.total_seconds())}"
     elif left_over.state == states.CREATED:  # a crash, or no answer: go on with that one

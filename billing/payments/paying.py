@@ -52,7 +52,7 @@ def on_paid(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     fraud.after_payment(order, now=now)
     receipts.issue(order, now=now)
     methods.keep(order, notice, now=now)
-    automatic.paid(order)
+    automatic.paid(order, now=now)
     changes.announce(Change.Topic.WALLET, str(order.account_id))
     return Outcome.APPLIED
 
@@ -96,7 +96,7 @@ def on_failed(order: Order, notice: Notice, *, now: dt.datetime) -> str:
     order.failure = notice.reason[:40]
     order.save()
     timeline.add(order, timeline.FAILED, now=now, reason=notice.reason[:40])
-    automatic.failed(order)
+    automatic.failed(order, now=now)
     return Outcome.APPLIED
 
 

@@ -6,6 +6,7 @@ send a mail for every request.
 
 import datetime as dt
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.expressions import CombinedExpression
 
@@ -13,7 +14,7 @@ from accounts.models import Account
 from billing import queries
 from billing.models import BalanceReminder
 from billing.money import USD
-from billing.payments import mails
+from billing.payments import news
 
 # Armed again at 1.2 times the threshold.
 ABOVE_PER_10 = 12
@@ -48,14 +49,20 @@ def run_due(*, now: dt.datetime) -> int:
         available = queries.balance(row.account_id).available_nusd
         if available >= row.threshold_nusd:
             continue
-        # Of two sweeps at once one sends; a crash right here loses a mail, never repeats it.
-        armed = BalanceReminder.objects.filter(pk=row.pk, is_armed=True)
-        if armed.update(is_armed=False, latest_at=now):
-            mails.low_balance(
-                row.account, available_nusd=available, threshold_nusd=row.threshold_nusd
-            )
-            sent += 1
+        sent += _tell(row, available_nusd=available, now=now)
     return sent
+
+
+@transaction.atomic
+def _tell(row: BalanceReminder, *, available_nusd: int, now: dt.datetime) -> bool:
+    """Tell and disarm in one transaction: of two sweeps at once one does, and none is lost."""
+    armed = BalanceReminder.objects.filter(pk=row.pk, is_armed=True)
+    if not armed.update(is_armed=False, latest_at=now):
+        return False
+    news.low_balance(
+        row.account, available_nusd=available_nusd, threshold_nusd=row.threshold_nusd, now=now
+    )
+    return True
 
 
 def _arm() -> None:

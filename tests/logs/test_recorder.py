@@ -7,7 +7,8 @@ import time
 import pytest
 from django.db import OperationalError, connection
 
-from accounts import metrics
+from accounts import keys, metrics, networks, owners
+from accounts.models import KeyNetwork
 from accounts.timeids import uuid7
 from logs import recorder
 from logs.models import RequestLog, SecurityEntry
@@ -291,3 +292,17 @@ def test_a_setting_cuts_addresses_before_they_are_written(
     recorder.write([entry(source_ip=address)])
     assert RequestLog.objects.get().source_ip == kept
     assert SecurityEntry.objects.get().source_ip == kept
+
+
+def test_it_notes_from_where_keys_are_used_and_a_failure_costs_no_row(writer, settings):
+    account = owners.own_account(owners.register(email="alice@example.com"))
+    key, _ = keys.mint(account=account, created_by=None, name="key")
+    for address in ("203.0.113.7", "203.0.113.8", "198.51.100.9", None):
+        writer.put(entry(api_key_id=key.pk, source_ip=address))
+    wait_until(lambda: KeyNetwork.objects.filter(api_key=key).count() == 2)
+    wait_until(lambda: RequestLog.objects.count() == 4)
+    networks.digest_of.cache_clear()
+    settings.KEY_PEPPERS = {}
+    writer.put(entry(api_key_id=key.pk, source_ip="192.0.2.1"))
+    wait_until(lambda: RequestLog.objects.count() == 5)
+    assert KeyNetwork.objects.count() == 2

@@ -1,0 +1,77 @@
+"""What members who see an account's money hear of it: low balance, automatic top-ups."""
+
+import datetime as dt
+from typing import Final
+
+from accounts import notifications, roles
+from accounts.models import Account
+from accounts.notifications import Notice
+from accounts.timeids import uuid7
+from billing.models import Order
+from billing.money import display_usd
+from billing.payments.receipts import minor_text
+
+TOP_UP: Final = "top_up"
+PATH: Final = "/billing"
+
+
+def topped_up(order: Order, *, now: dt.datetime) -> None:
+    """Tell that an automatic top-up was paid."""
+    paid = f"{minor_text(order.total_minor)} {order.currency}"
+    notice = Notice(
+        kind=TOP_UP,
+        key=f"topped-up:{order.number}",
+        name="topped_up",
+        facts={"paid": paid, "credit": display_usd(order.credit_nusd)},
+        path=f"/billing/orders/{order.number}",
+    )
+    _tell(order.account, notice, now=now)
+
+
+def top_up_failed(account: Account, *, is_off: bool, now: dt.datetime) -> None:
+    """Tell that an automatic top-up failed, and whether it is now off."""
+    name = "top_up_failed_off" if is_off else "top_up_failed"
+    key = f"top-up-failed:{account.pk}:{now:%Y%m%d%H%M%S}"
+    _tell(account, Notice(kind=TOP_UP, key=key, name=name, path=PATH), now=now)
+
+
+def turned_off(account: Account, *, now: dt.datetime) -> None:
+    """Tell that automatic top-up is off because its card is gone or its amount not possible."""
+    key = f"top-up-off:{account.pk}:{now:%Y%m%d%H%M%S}"
+    _tell(account, Notice(kind=TOP_UP, key=key, name="top_up_off", path=PATH), now=now)
+
+
+def cap_reached(account: Account, *, cap_minor: int, now: dt.datetime) -> None:
+    """Tell, once in a month, that automatic top-up waits because of its monthly cap."""
+    notice = Notice(
+        kind="low_balance",
+        key=f"top-up-cap:{account.pk}:{now:%Y-%m}:{cap_minor}",
+        name="top_up_cap",
+        facts={"account": account.name, "cap": minor_text(cap_minor)},
+        path=PATH,
+        is_urgent=True,
+    )
+    _tell(account, notice, now=now)
+
+
+def low_balance(
+    account: Account, *, available_nusd: int, threshold_nusd: int, now: dt.datetime
+) -> None:
+    """Tell that the balance fell below the threshold; each call is an event of its own."""
+    notice = Notice(
+        kind="low_balance",
+        key=f"low-balance:{account.pk}:{uuid7()}",
+        name="low_balance",
+        facts={
+            "account": account.name,
+            "available": display_usd(available_nusd),
+            "threshold": display_usd(threshold_nusd),
+        },
+        path=PATH,
+        is_urgent=True,
+    )
+    _tell(account, notice, now=now)
+
+
+def _tell(account: Account, notice: Notice, *, now: dt.datetime) -> None:
+    notifications.tell_account(account=account, roles=roles.may_see_money, notice=notice, now=now)
