@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env, payment_settings, schedule
+from bananarouter import env, payment_settings, privacy_settings, schedule
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -378,6 +378,7 @@ TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
 # Request logs
 LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+ARCHIVE = privacy_settings.archive()
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
