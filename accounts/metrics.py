@@ -43,6 +43,23 @@ LOG_FAILURES = Counter("bnr_log_write_failures", "Failed writes of request logs,
 DEBUG_CAPTURES = Counter("bnr_debug_captures", "Requests kept in debug mode, encrypted.")
 DEBUG_DROPS = Counter("bnr_debug_drops", "Requests of debug mode that were not kept.", ["cause"])
 
+# The archive of request logs, read from the database at each scrape.
+ARCHIVE_LAG = Gauge(
+    "bnr_archive_lag_seconds",
+    "How long the oldest hour that the archive lacks could have been there.",
+    multiprocess_mode="mostrecent",
+)
+ARCHIVE_REFUSED = Gauge(
+    "bnr_archive_refused_hours",
+    "Hours that the archive refuses as a whole.",
+    multiprocess_mode="mostrecent",
+)
+ARCHIVE_REJECTED = Gauge(
+    "bnr_archive_rejected_rows",
+    "Requests of the window that the archive did not take.",
+    multiprocess_mode="mostrecent",
+)
+
 # The process.
 LOOP_LAG = Gauge(
     "bnr_event_loop_lag_seconds",

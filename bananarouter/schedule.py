@@ -19,6 +19,7 @@ _EVERY_S: Final = {
     "billing.read_statements": 1_800.0,
     "logs.sweep_debug": 60.0,
     "logs.end_records": 300.0,
+    "logs.feed_archive": 60.0,
 }
 # As Celery's beat reads it.
 BEAT: Final = {name: {"task": name, "schedule": every} for name, every in _EVERY_S.items()}

@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from bananarouter import env, payment_settings, privacy_settings, schedule
+from bananarouter import archive_settings, env, payment_settings, privacy_settings, schedule
 from bananarouter.sign_in_settings import *  # noqa: F403  settings are named by their place
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
@@ -304,6 +304,7 @@ DEBUG_KEY_DIR = privacy_settings.debug_key_dir(DATA_DIR)
 EXPORT_DIR, EXPORT_FREE_BYTES_MIN = privacy_settings.exports(DATA_DIR)
 ERASURE = privacy_settings.read_erasure(DATA_DIR)
 LEAK_KEYS_URL = privacy_settings.leak_keys_url()
+ARCHIVE = archive_settings.read()
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")

@@ -7,16 +7,18 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from logs import admin_debug, admin_retention
+from logs import admin_archive, admin_debug, admin_retention
 from logs.models import RequestLog
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["RequestLogAdmin", "StatusFilter", "admin_debug", "admin_retention"]
+__all__ = ["RequestLogAdmin", "StatusFilter", "admin_archive", "admin_debug", "admin_retention"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     Base = admin.ModelAdmin[RequestLog]
 else:
     Base = admin.ModelAdmin
+
+__all__ = ["admin_archive"]  # registered by being loaded
 
 _CLASSES = {"2": "answered", "4": "refused", "5": "failed"}
 

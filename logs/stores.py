@@ -5,7 +5,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.personal_data import Ending, Retention, Store, apart, names
 from logs import debug
+from logs.archive import pseudonyms
 from logs.models import (
+    ArchiveBatch,
+    ArchiveFeed,
+    ArchiveKey,
+    ArchiveRejection,
     DebugCapture,
     DebugGrant,
     DebugSession,
@@ -47,6 +52,30 @@ STORES = (
         retention=Retention.REQUESTS,
         ending=Ending.ERASED,
         why="What was called, from where and when is about the user alone.",
+    ),
+    Store(
+        name="archive_names",
+        title=_("Days in the archive of requests"),
+        model=ArchiveKey,
+        rows=lambda subject: ArchiveKey.objects.filter(account_id__in=subject.alone).exclude(
+            secret=pseudonyms.GONE
+        ),
+        fields=names("account_id day"),
+        withheld=apart(inner="id", sealed="secret"),
+        retention=Retention.REQUESTS,
+        ending=Ending.ERASED,
+        why="Without its key, what the archive holds is nobody's (logs.archive.erasure).",
+    ),
+    Store(
+        name="archive_rejections",
+        title=_("Requests that the archive did not take"),
+        model=ArchiveRejection,
+        rows=lambda subject: ArchiveRejection.objects.filter(account_id__in=subject.alone),
+        fields=names("account_id request_id found_at"),
+        withheld=apart(inner="id batch"),
+        retention=Retention.REQUESTS,
+        ending=Ending.ERASED,
+        why="What was called and when is about the user alone.",
     ),
     Store(
         name="usage_by_hour",
@@ -159,6 +188,8 @@ STORES = (
     ),
 )
 IMPERSONAL: dict[type[Model], str] = {
+    ArchiveBatch: "How many requests of everybody an hour had.",
+    ArchiveFeed: "How far an archive was fed.",
     LegalHold: "What a court or authority asked of us: the register of disclosures tells of it.",
     ModelDay: "Sums of at least twenty accounts that name none.",
     RebuildTurn: "A number that tells rebuilders of sums apart.",

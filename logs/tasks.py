@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from logs import debug, removal, spikes
+from logs.archive import feed
 
 
 @shared_task(name="logs.sweep_debug")
@@ -23,3 +24,9 @@ def end_records() -> dict[str, int]:
 def watch_spending() -> int:
     """Tell accounts whose spending is unusual."""
     return spikes.watch(now=timezone.now())
+
+
+@shared_task(name="logs.feed_archive")
+def feed_archive() -> int:
+    """Send to the archive what is due, and let age what is old."""
+    return feed.run(now=timezone.now())
