@@ -40,7 +40,7 @@ def network_digest(address: str) -> bytes:
 
 def device_digest(family: str, address: str) -> bytes:
     """Return the digest of a family of devices in an address's network. Raises: NoPepper."""
-    return _digest(b"device", f"{family}\n{_network(address)}")
+    return _digest(b"device", f"{family}\n{network(address)}")
 
 
 def card_digest(fingerprint: str) -> bytes:

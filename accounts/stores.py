@@ -160,7 +160,9 @@ PEOPLE = (
             "replaces_id limits_of_id has_budget created_at expires_at paused_at disabled_at "
             "deleted_at debug_until"
         ),
-        withheld=apart(sealed="digest pepper_version", inner="created_by_id form_id debug_session is_announced"),
+        withheld=apart(
+            sealed="digest pepper_version", inner="created_by_id form_id debug_session is_announced"
+        ),
     ),
     _GOES(
         name="key_networks",

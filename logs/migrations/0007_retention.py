@@ -23,7 +23,7 @@ class CreatePartitionedModel(migrations.CreateModel):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('logs', '0005_requests'),
+        ('logs', '0006_debug'),
     ]
 
     operations = [

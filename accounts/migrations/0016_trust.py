@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ('accounts', '0014_notifications'),
+        ('accounts', '0015_policy_notice'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('logs', '0005_requests'),
+        ('logs', '0007_retention'),
     ]
 
     operations = [
