@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import announcements, deliveries
+from accounts import announcements, deliveries, exports
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -22,3 +22,11 @@ def sweep_notices() -> int:
 def announce_policies() -> int:
     """Tell users of new versions of the legal documents."""
     return announcements.announce_due(now=timezone.now())
+
+
+@shared_task(name="accounts.build_exports")
+def build_exports() -> int:
+    """Remove files that are over; let a thread of this process build what waits."""
+    removed = exports.sweep(now=timezone.now())
+    exports.build_in_background()
+    return removed

@@ -3,6 +3,7 @@
 from typing import Final
 
 _EVERY_S: Final = {
+    "accounts.build_exports": 5.0,
     "accounts.sweep_notices": 10.0,
     "accounts.announce_policies": 60.0,
     "billing.sweep_events": 10.0,
