@@ -4,6 +4,8 @@ import datetime as dt
 
 # What begins a formula in one spreadsheet or another (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms count as well
+# With nothing, and with the space that spreadsheets skip before one.
+MAY_BEGIN_FORMULA = frozenset((*_FORMULA, " ", ""))
 
 
 def cell(value: object) -> str:

@@ -26,7 +26,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from accounts import personal_data
-from accounts.cells import cell
+from accounts.cells import MAY_BEGIN_FORMULA, cell
 from accounts.personal_data import Store, Subject
 
 FORMAT: Final = 1
@@ -63,9 +63,7 @@ class Written:
     sha256: str
 
 
-def write(
-    path: Path, *, subject: Subject, head: Mapping[str, Any], progress: Progress
-) -> Written:
+def write(path: Path, *, subject: Subject, head: Mapping[str, Any], progress: Progress) -> Written:
     """Write the archive of a person to a new file that only this user of the system can read.
 
     `head` begins the manifest. Raises: Stopped; DiskFull; FileExistsError. The caller removes what
@@ -215,13 +213,18 @@ def _csv(store: Store, chunks: _Chunks) -> Iterator[bytes]:
     text.write("\ufeff")
     writer.writerow(store.columns)
     for chunk in chunks:
-        writer.writerows([_cell(value) for value in row] for row in chunk)
+        writer.writerows(
+            [value if value is None or type(value) is int else _cell(value) for value in row]
+            for row in chunk
+        )
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
 
 
 def _cell(value: object) -> str:
+    if type(value) is str and value[:1] not in MAY_BEGIN_FORMULA:
+        return value  # as cell() would: millions of rows have little else
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
     return cell(value)

@@ -190,9 +190,9 @@ def _build(export: Export) -> None:
         pass
     except downloads.DiskFull:
         logger.exception("no room for an export")
-        _end(export, state=State.FAILED, failure=DISK_FULL)
+        _end(export, now=timezone.now(), state=State.FAILED, failure=DISK_FULL)
     except Exception:
-        _end(export, state=State.FAILED, failure=ERROR)
+        _end(export, now=timezone.now(), state=State.FAILED, failure=ERROR)
         raise
     finally:
         part.unlink(missing_ok=True)
@@ -204,6 +204,7 @@ def _finish(export: Export, part: Path, written: downloads.Written) -> None:
     now = timezone.now()
     if not _end(
         export,
+        now=now,
         state=State.READY,
         rows=written.rows,
         bytes=written.bytes,
@@ -219,9 +220,9 @@ def _finish(export: Export, part: Path, written: downloads.Written) -> None:
     notifications.tell(user=export.user, notice=notice, now=now)
 
 
-def _end(export: Export, **values: object) -> int:
+def _end(export: Export, *, now: dt.datetime, **values: object) -> int:
     mine = Export.objects.filter(pk=export.pk, state=State.BUILDING, builder=export.builder)
-    return mine.update(ended_at=timezone.now(), **values)
+    return mine.update(ended_at=now, **values)
 
 
 class _Heart(threading.Thread):

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 
 from accounts.cells import cell
 
+
 def response(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
     """Return rows as a CSV file to be saved under a name."""
     found = HttpResponse(content_type="text/csv; charset=utf-8")

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -98,8 +99,12 @@ class _File(FileResponse):
 
     block_size = 1 << 18
 
+    def __init__(self, path: Path, **kwargs: Any) -> None:
+        self._file = path.open("rb")
+        super().__init__(self._file, **kwargs)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while block := await asyncio.to_thread(self.file_to_stream.read, self.block_size):
+        while block := await asyncio.to_thread(self._file.read, self.block_size):
             yield block
 
 
@@ -116,7 +121,7 @@ class Download(Private):
                 row, session_key=request.session.session_key or "", now=timezone.now()
             )
             return _File(
-                path.open("rb"),
+                path,
                 as_attachment=True,
                 filename=FILE_NAME,
                 content_type="application/zip",

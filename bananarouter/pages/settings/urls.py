@@ -2,7 +2,14 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.settings import billing_details, exports, notices, privacy, profile, security
+from bananarouter.pages.settings import (
+    billing_details,
+    exports,
+    notices,
+    privacy,
+    profile,
+    security,
+)
 
 urlpatterns: list[URLPattern] = [
     path("settings", profile.Profile.as_view(), name="settings"),
