@@ -213,8 +213,16 @@ def _csv(store: Store, chunks: _Chunks) -> Iterator[bytes]:
     text.write("\ufeff")
     writer.writerow(store.columns)
     for chunk in chunks:
+        # Millions of rows have little but these: no call for each of them.
         writer.writerows(
-            [value if value is None or type(value) is int else _cell(value) for value in row]
+            [
+                value
+                if value is None
+                or type(value) is int
+                or (type(value) is str and value[:1] not in MAY_BEGIN_FORMULA)
+                else _cell(value)
+                for value in row
+            ]
             for row in chunk
         )
         yield text.getvalue().encode()
@@ -223,8 +231,6 @@ def _csv(store: Store, chunks: _Chunks) -> Iterator[bytes]:
 
 
 def _cell(value: object) -> str:
-    if type(value) is str and value[:1] not in MAY_BEGIN_FORMULA:
-        return value  # as cell() would: millions of rows have little else
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
     return cell(value)

@@ -60,7 +60,7 @@ def ready(client, alice) -> Export:
 def _zip() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("manifest.json", "{}" * 300_000)
+        archive.writestr(zipfile.ZipInfo("manifest.json"), "{}" * 300_000)
     return file.getvalue()
 
 
@@ -184,6 +184,9 @@ def test_an_asgi_server_reads_the_file_in_blocks(tmp_path):
     path.write_bytes(b"x" * (_File.block_size + 1))
 
     async def sizes():
-        return [len(block) async for block in _File(path)]
+        response = _File(path)
+        found = [len(block) async for block in response]
+        response.close()
+        return found
 
     assert asyncio.run(sizes()) == [_File.block_size, 1]
