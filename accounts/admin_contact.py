@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import contact, contact_mail
+from accounts.admin_exports import Fixed, StartsExports
 from accounts.models import ContactMessage, ContactRequest, User
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -25,19 +26,6 @@ else:
     MessagesBase = admin.StackedInline
 
 PERMISSION = "accounts.change_contactrequest"
-
-
-class Fixed:
-    """Rows that nobody adds, changes or deletes by hand."""
-
-    def has_add_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        return False
 
 
 class Messages(Fixed, MessagesBase):
@@ -87,8 +75,8 @@ class Answer(forms.Form):
 
 
 @admin.register(ContactRequest)
-class ContactRequestAdmin(Fixed, RequestBase):
-    """Requests; those that wait for us come first, by due date."""
+class ContactRequestAdmin(Fixed, StartsExports, RequestBase):
+    """Requests; those that wait for us come first, by due date; so the overdue ones lead."""
 
     change_form_template = "admin/contact_request.html"
     list_display = ["due", "kind", "subject", "state", "is_proven", "email", "source", "created_at"]
@@ -103,7 +91,7 @@ class ContactRequestAdmin(Fixed, RequestBase):
     )  # fmt: skip
     fields = readonly_fields
     inlines = [Messages]
-    actions = ["close", "as_access", "as_correction", "as_deletion"]
+    actions = ["close", "start_export", "as_access", "as_correction", "as_deletion"]
 
     @admin.display(description="due", ordering="due_at")
     def due(self, row: ContactRequest) -> SafeString | str:

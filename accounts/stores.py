@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
-from accounts import trust_stores
+from accounts import exports, trust_stores
 from accounts.models import (
     Account,
     ApiKey,
@@ -25,6 +25,7 @@ from accounts.models import (
     ContactMessage,
     ContactRequest,
     Delivery,
+    Export,
     Invitation,
     KeyNetwork,
     KnownDevice,
@@ -211,6 +212,25 @@ PEOPLE = (
         retention=Retention.NOTIFICATIONS,
         ending=Ending.ERASED,
         why=NO_USE,
+    ),
+    Store(
+        name="exports",
+        title=_("Copies of your data"),
+        model=Export,
+        rows=lambda subject: Export.objects.filter(user_id=subject.user_id),
+        fields=names(
+            "public_id state asked_at ended_at rows bytes sha256 expires_at downloads "
+            "downloaded_at failure"
+        ),
+        withheld=apart(
+            inner="id user_id request_id builder beat_at attempts rows_total rows_done",
+            sealed="session_digest",
+            others="started_by_id",
+        ),
+        retention=Retention.EXPORTS,
+        ending=Ending.ERASED,
+        why=NO_USE,
+        erase=exports.forget,
     ),
     Store(
         name="consents",

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import alerts, announcements, deliveries, disclosures
+from accounts import alerts, announcements, deliveries, disclosures, exports
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -34,3 +34,11 @@ def tell_disclosures() -> int:
 def sweep_alerts() -> int:
     """Tell of new keys, and of keys in new networks."""
     return alerts.sweep(now=timezone.now())
+
+
+@shared_task(name="accounts.build_exports")
+def build_exports() -> int:
+    """Remove files that are over; let a thread of this process build what waits."""
+    removed = exports.sweep(now=timezone.now())
+    exports.build_in_background()
+    return removed

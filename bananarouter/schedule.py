@@ -4,6 +4,7 @@ from typing import Final
 
 _EVERY_S: Final = {
     "accounts.sweep_alerts": 10.0,
+    "accounts.build_exports": 5.0,
     "accounts.sweep_notices": 10.0,
     "accounts.announce_policies": 60.0,
     "accounts.tell_disclosures": 60.0,

@@ -87,8 +87,8 @@ def _measure_page(client: Any, url: str) -> None:
     )
 
 
-def run(backends: list[str], requests: int) -> None:
-    """Measure on each database, in a process of its own."""
+def run(backends: list[str], requests: int, *, script: str = __file__) -> None:
+    """Measure on each database, in a process of its own, by the script's `--measure`."""
     from tests.servers import PostgreSQL, fresh_database  # noqa: PLC0415
 
     for backend in backends:
@@ -97,7 +97,7 @@ def run(backends: list[str], requests: int) -> None:
                                                              "CREDENTIAL_KEY")}  # fmt: skip
             env = {**os.environ, **made, "DATA_DIR": folder, "LOG_LEVEL": "WARNING"}
             env.pop("DATABASE_URL", None)
-            command = [sys.executable, __file__, "--measure", "--requests", str(requests)]
+            command = [sys.executable, script, "--measure", "--requests", str(requests)]
             if backend == "sqlite":
                 subprocess.run(command, env=env, check=True, cwd=ROOT)
                 continue
@@ -110,13 +110,18 @@ def run(backends: list[str], requests: int) -> None:
                 server.remove()
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Read the options and measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options_of(text: str | None, arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--backends", nargs="*", default=["sqlite", "postgresql"])
     parser.add_argument("--measure", action="store_true", help="the database of the environment")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options and measure."""
+    options = options_of(__doc__, arguments)
     if options.measure:
         measure(options.requests)
     else:

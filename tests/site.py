@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts import contact, contact_links, keys, notifications
-from accounts.models import Account, Invitation, Membership, Notification, User
+from accounts.models import Account, Export, Invitation, Membership, Notification, User
 from billing.models import LedgerEntry, MonthlyStatement, Order, PaymentMethod
 from billing.payments import receipts, timeline
 from routing import catalogue, channel_import, import_file
@@ -171,6 +171,9 @@ def build(*, password: str | None = None) -> Scene:
         "processor": "alipay",
         "member_id": place.pk,
         "notice_id": _notice(alice, account),
+        "export_id": Export.objects.create(
+            user=alice, state="canceled", asked_at=timezone.now()
+        ).public_id,
         **_invitation(account, alice),
         **_contact(alice),
         **_billing(account),

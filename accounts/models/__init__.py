@@ -4,6 +4,7 @@ from accounts.models.agreements import Consent, PolicyVersion
 from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
 from accounts.models.disclosures import Disclosure, DisclosureEvent
+from accounts.models.exports import Export
 from accounts.models.leaks import LeakedKey
 from accounts.models.networks import KeyNetwork, KnownDevice
 from accounts.models.notices import Delivery, Notification, NotificationPreference
@@ -24,6 +25,7 @@ __all__ = [
     "Delivery",
     "Disclosure",
     "DisclosureEvent",
+    "Export",
     "Invitation",
     "KeyNetwork",
     "KnownDevice",

@@ -259,9 +259,7 @@ def test_who_may_not_change_the_account_reads_where_requests_go(role, account, a
 # Rights
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("settings_export", "access"), ("settings_deletion", "deletion")]
-)
+@pytest.mark.parametrize(("name", "kind"), [("settings_deletion", "deletion")])
 def test_a_right_is_asked_for_once_and_taken_back(name, kind, alice, client):
     for _ in range(2):
         response = client.post(reverse(name), {"text": "please"}, follow=True)
@@ -282,8 +280,8 @@ def test_a_right_is_asked_for_once_and_taken_back(name, kind, alice, client):
 
 
 def test_a_right_needs_no_reason(client):
-    client.post(reverse("settings_export"), {"text": ""})
-    assert ContactRequest.objects.get().messages.get().text == "A copy of my data"
+    client.post(reverse("settings_deletion"), {"text": ""})
+    assert ContactRequest.objects.get().messages.get().text == "Delete my user and my data"
 
 
 def test_a_comment_that_is_too_long_is_kept_and_explained(client):
@@ -293,7 +291,7 @@ def test_a_comment_that_is_too_long_is_kept_and_explained(client):
     assert not ContactRequest.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["settings_export", "settings_deletion"])
+@pytest.mark.parametrize("name", ["settings_deletion"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_right_is_asked_for_by_who_just_showed_to_be_the_user(name, method):
     person = factories.user("pat", password=factories.PASSWORD)

@@ -189,15 +189,6 @@ class _Ask(Page):
         return super().get_context_data(tab="privacy", due_days=contact.DUE[self.kind], **kwargs)
 
 
-class Export(_Ask):
-    """Ask for a copy of one's data."""
-
-    template_name = "settings/export.html"
-
-    def subject(self) -> str:
-        return str(_("A copy of my data"))
-
-
 class Deletion(_Ask):
     """Ask for one's data to be deleted."""
 

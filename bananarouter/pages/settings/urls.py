@@ -2,7 +2,14 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.settings import billing_details, notices, privacy, profile, security
+from bananarouter.pages.settings import (
+    billing_details,
+    exports,
+    notices,
+    privacy,
+    profile,
+    security,
+)
 
 urlpatterns: list[URLPattern] = [
     path("settings", profile.Profile.as_view(), name="settings"),
@@ -10,7 +17,22 @@ urlpatterns: list[URLPattern] = [
     path("settings/privacy", privacy.Privacy.as_view(), name="settings_privacy"),
     path("settings/privacy/consent", privacy.ChangeConsent.as_view(), name="settings_consent"),
     path("settings/privacy/places", privacy.Places.as_view(), name="settings_places"),
-    path("settings/privacy/export", privacy.Export.as_view(), name="settings_export"),
+    path("settings/privacy/export", exports.Export.as_view(), name="settings_export"),
+    path(
+        "settings/privacy/export/<uuid:export_id>/progress",
+        exports.Progress.as_view(),
+        name="export_progress",
+    ),
+    path(
+        "settings/privacy/export/<uuid:export_id>/cancel",
+        exports.Cancel.as_view(),
+        name="export_cancel",
+    ),
+    path(
+        "settings/privacy/export/<uuid:export_id>/download",
+        exports.Download.as_view(),
+        name="export_download",
+    ),
     path("settings/privacy/deletion", privacy.Deletion.as_view(), name="settings_deletion"),
     path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
     path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
