@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import admin_agreements, admin_contact, changes, keys, owners, scopes
-from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
+from accounts.models import Account, ApiKey, Change, ChangeSequence, Closure, Membership, User
 
 # Django finds the staff site's pages in this module alone.
 __all__ = ["admin_agreements", "admin_contact"]
@@ -101,7 +101,10 @@ class UserAdmin(UserBase):
 
     @admin.action(description="Let in again")
     def let_in(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        count = queryset.filter(is_active=False).update(is_active=True)
+        # Who is being erased does not come back.
+        going = Closure.objects.filter(state=Closure.State.CLOSING).values("user")
+        rows = queryset.filter(is_active=False).exclude(pk__in=going)
+        count = rows.update(is_active=True)
         self.message_user(request, f"Let in {count} users.", messages.SUCCESS)
 
 

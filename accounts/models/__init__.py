@@ -3,6 +3,7 @@
 from accounts.models.agreements import Consent, PolicyVersion
 from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
+from accounts.models.closures import Closure
 from accounts.models.notices import Delivery, Notification, NotificationPreference
 from accounts.models.people import Account, BillingDetails, Invitation, Membership, User
 from accounts.models.requests import ContactMessage, ContactRequest
@@ -13,6 +14,7 @@ __all__ = [
     "BillingDetails",
     "Change",
     "ChangeSequence",
+    "Closure",
     "Consent",
     "ContactMessage",
     "ContactRequest",

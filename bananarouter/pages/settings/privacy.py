@@ -6,7 +6,6 @@ from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from accounts import consents, contact, owners, roles
-from accounts.models import Account, Consent, ContactRequest, Membership, User
+from accounts.models import Account, Consent, ContactRequest, User
 from bananarouter.pages import words
 from bananarouter.pages.shell import Page, Private, of
 from routing.models import Channel
@@ -196,29 +195,6 @@ class Export(_Ask):
 
     def subject(self) -> str:
         return str(_("A copy of my data"))
-
-
-class Deletion(_Ask):
-    """Ask for one's data to be deleted."""
-
-    template_name = "settings/deletion.html"
-    kind = ContactRequest.Kind.DELETION
-
-    def subject(self) -> str:
-        return str(_("Delete my user and my data"))
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(alone=owned_alone(of(self.request).user), **kwargs)
-
-
-def owned_alone(user: User) -> list[Account]:
-    """Return accounts with other members that nobody but this user owns."""
-    is_owner = Q(memberships__role=Membership.Role.OWNER)
-    mine = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("account")
-    counted = Account.objects.filter(pk__in=mine).annotate(
-        owners=Count("memberships", filter=is_owner), people=Count("memberships")
-    )
-    return list(counted.filter(owners=1, people__gt=1).order_by("pk"))
 
 
 class Withdraw(Private):

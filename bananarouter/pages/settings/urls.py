@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.settings import billing_details, notices, privacy, profile, security
+from bananarouter.pages.settings import billing_details, closure, notices, privacy, profile, security
 
 urlpatterns: list[URLPattern] = [
     path("settings", profile.Profile.as_view(), name="settings"),
@@ -11,7 +11,10 @@ urlpatterns: list[URLPattern] = [
     path("settings/privacy/consent", privacy.ChangeConsent.as_view(), name="settings_consent"),
     path("settings/privacy/places", privacy.Places.as_view(), name="settings_places"),
     path("settings/privacy/export", privacy.Export.as_view(), name="settings_export"),
-    path("settings/privacy/deletion", privacy.Deletion.as_view(), name="settings_deletion"),
+    path("settings/privacy/closure", closure.Leave.as_view(), name="settings_closure"),
+    path("settings/privacy/closure/keep", closure.Keep.as_view(), name="settings_keep"),
+    path("closed/<str:closure_word>", closure.Closed.as_view(), name="closed"),
+    path("closed/<str:closure_word>/certificate.json", closure.Certificate.as_view(), name="certificate"),
     path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
     path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
     path("settings/security", security.Security.as_view(), name="security"),
