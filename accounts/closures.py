@@ -50,21 +50,29 @@ class Blocked(Exception):
         self.by = by
 
 
-def ending(user: User) -> Sequence[Account]:
-    """Return the accounts that end with a user: nobody else is in them."""
-    mine = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("account")
-    counted = Account.objects.filter(pk__in=mine).annotate(people=Count("memberships"))
-    return list(counted.filter(people=1).order_by("pk"))
+def owned(user: User) -> tuple[Sequence[Account], Sequence[Account]]:
+    """Return the accounts that end with a user, and those that others would be left alone in.
 
-
-def owned_alone(user: User) -> Sequence[Account]:
-    """Return accounts with other members that nobody but this user owns."""
+    The first have no other member, the second no other owner. One query.
+    """
     is_owner = Q(memberships__role=Membership.Role.OWNER)
     mine = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("account")
     counted = Account.objects.filter(pk__in=mine).annotate(
         owners=Count("memberships", filter=is_owner), people=Count("memberships")
     )
-    return list(counted.filter(owners=1, people__gt=1).order_by("pk"))
+    found = list(counted.filter(owners=1).order_by("pk"))
+    ending_with = [account for account in found if account.people == 1]
+    return ending_with, [account for account in found if account.people > 1]
+
+
+def ending(user: User) -> Sequence[Account]:
+    """Return the accounts that end with a user: nobody else is in them."""
+    return owned(user)[0]
+
+
+def owned_alone(user: User) -> Sequence[Account]:
+    """Return accounts with other members that nobody but this user owns."""
+    return owned(user)[1]
 
 
 def open_of(user: User) -> Closure | None:

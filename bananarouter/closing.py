@@ -36,6 +36,8 @@ class Prospect:
     accounts: Sequence[Account]
     alone: Sequence[Account]
     parting: Parting
+    # The closure that is under way.
+    closure: Closure | None
     # None: it can be asked for.
     refused_by: Blocker | None
 
@@ -47,7 +49,7 @@ class Prospect:
 
 def prospect(user: User) -> Prospect:
     """Say what a user's end would bring now."""
-    accounts, alone = closures.ending(user), closures.owned_alone(user)
+    accounts, alone = closures.owned(user)
     by = money.blocker([account.pk for account in accounts])
     refused = Blocker(by) if by and Blocker(by) in closures.REFUSING else None
     found = closures.open_of(user)
@@ -55,6 +57,7 @@ def prospect(user: User) -> Prospect:
         accounts=accounts,
         alone=alone,
         parting=money.parting(accounts, since=found.asked_at if found else None),
+        closure=found,
         refused_by=Blocker.SOLE_OWNER if alone else refused,
     )
 
@@ -65,7 +68,7 @@ def ask(user: User, *, agreed_nusd: int, language: str, now: dt.datetime) -> Clo
     Raises: Blocked, NotAgreed.
     """
     with transaction.atomic():
-        found, is_new = prospect(user), closures.open_of(user) is None
+        found = prospect(user)
         if found.refused_by is not None:
             raise Blocked(found.refused_by)
         if found.parting.rest_nusd > agreed_nusd:
@@ -78,7 +81,7 @@ def ask(user: User, *, agreed_nusd: int, language: str, now: dt.datetime) -> Clo
             now=now,
         )
         money.stop_spending([account.pk for account in found.accounts])
-    if is_new and closure.state == Closure.State.COOLING:
+    if found.closure is None and closure.state == Closure.State.COOLING:
         closing_mail.asked(closure, user)
     return closure
 
@@ -111,9 +114,9 @@ def begin(closure: Closure, *, now: dt.datetime) -> None:
     user = closure.user
     if closure.state not in closures.WAITING or user is None or closure.due_at > now:
         return
-    accounts = closures.ending(user)
+    accounts, alone = closures.owned(user)
     ids = [account.pk for account in accounts]
-    by = Blocker.SOLE_OWNER if closures.owned_alone(user) else money.blocker(ids)
+    by: str = Blocker.SOLE_OWNER if alone else money.blocker(ids)
     found = money.parting(accounts, since=closure.asked_at)
     if not by and found.rest_nusd > closure.forfeit_nusd:
         by = Blocker.AMOUNT

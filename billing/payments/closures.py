@@ -3,9 +3,10 @@
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from accounts import changes
 from accounts.models import Account, Change
@@ -47,23 +48,24 @@ class Parting:
 def parting(accounts: Collection[Account], *, since: dt.datetime | None = None) -> Parting:
     """Divide what is left in accounts. A refund that failed `since` then is not tried again."""
     going: list[tuple[Order, int]] = []
+    by_id = {account.pk: account for account in accounts}
     back = held = 0
-    for account in accounts:
-        failed = _failed(account, since)
-        for order, amount in refund_rules.unspent(account):
+    for wallet in Wallet.objects.filter(pk__in=by_id):
+        held += wallet.credit_nusd - wallet.debit_nusd - wallet.reserved_nusd
+        unspent = refund_rules.unspent(by_id[wallet.pk], wallet=wallet)
+        failed = _failed(wallet.pk, since) if unspent else set()
+        for order, amount in unspent:
             if order.pk not in failed:
                 going.append((order, amount))
                 back += returning.share(order, amount).credit_nusd
-        wallet = Wallet.objects.filter(pk=account.pk).first()
-        held += wallet.credit_nusd - wallet.debit_nusd - wallet.reserved_nusd if wallet else 0
     return Parting(refunds=going, refunded_nusd=back, rest_nusd=held - back)
 
 
-def _failed(account: Account, since: dt.datetime | None) -> set[object]:
+def _failed(account_id: int, since: dt.datetime | None) -> set[object]:
     if since is None:
         return set()
     rows = Refund.objects.filter(
-        order__account=account, reason=REASON, state=Refund.State.FAILED, created_at__gte=since
+        order__account=account_id, reason=REASON, state=Refund.State.FAILED, created_at__gte=since
     )
     return set(rows.values_list("order_id", flat=True))
 
@@ -73,20 +75,23 @@ def blocker(account_ids: Collection[int]) -> str:
 
     dispute, debt, frozen: to be settled first. order, refund, running: it ends by itself.
     """
-    orders = Order.objects.filter(account__in=account_ids)
-    disputes = Dispute.objects.filter(
-        order__in=orders, state__in=(Dispute.State.INQUIRY, Dispute.State.OPEN)
+    mine = {"account": OuterRef("pk")}
+    of_order = {"order__account": OuterRef("pk")}
+    disputing = (Dispute.State.INQUIRY, Dispute.State.OPEN)
+    found = Account.objects.filter(pk__in=account_ids).aggregate(
+        dispute=_any(Dispute.objects.filter(state__in=disputing, **of_order)),
+        debt=_any(Debt.objects.filter(owed_nusd__gt=0, **mine)),
+        frozen=_any(Wallet.objects.filter(frozen=True, **mine)),
+        order=_any(Order.objects.filter(state__in=states.OPEN, **mine)),
+        refund=_any(Refund.objects.filter(state__in=UNDER_WAY, **of_order)),
+        running=_any(Wallet.objects.filter(leased_nusd__gt=0, **mine)),
     )
-    wallets_of = Wallet.objects.filter(pk__in=account_ids)
-    checks = (
-        ("dispute", disputes),
-        ("debt", Debt.objects.filter(pk__in=account_ids, owed_nusd__gt=0)),
-        ("frozen", wallets_of.filter(frozen=True)),
-        ("order", orders.filter(state__in=states.OPEN)),
-        ("refund", Refund.objects.filter(order__in=orders, state__in=UNDER_WAY)),
-        ("running", wallets_of.filter(leased_nusd__gt=0)),
-    )
-    return next((name for name, rows in checks if rows.exists()), "")
+    return next((name for name, count in found.items() if count), "")
+
+
+def _any(rows: QuerySet[Any]) -> Count:
+    """Count the accounts for which there is such a row."""
+    return Count("pk", filter=Exists(rows))
 
 
 @transaction.atomic

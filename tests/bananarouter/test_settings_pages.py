@@ -23,7 +23,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 PAGES = [
     "settings", "settings_notifications", "settings_privacy", "settings_billing",
-    "settings_export", "settings_deletion",
+    "settings_export", "settings_closure",
 ]  # fmt: skip
 QUERIES_MAX = 12
 
@@ -258,9 +258,7 @@ def test_who_may_not_change_the_account_reads_where_requests_go(role, account, a
 # Rights
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("settings_export", "access"), ("settings_deletion", "deletion")]
-)
+@pytest.mark.parametrize(("name", "kind"), [("settings_export", "access")])
 def test_a_right_is_asked_for_once_and_taken_back(name, kind, alice, client):
     for _ in range(2):
         response = client.post(reverse(name), {"text": "please"}, follow=True)
@@ -286,13 +284,13 @@ def test_a_right_needs_no_reason(client):
 
 
 def test_a_comment_that_is_too_long_is_kept_and_explained(client):
-    page = text_of(client.post(reverse("settings_deletion"), {"text": "x" * 2_001}))
+    page = text_of(client.post(reverse("settings_export"), {"text": "x" * 2_001}))
     assert "at most 2000 characters" in page
     assert "x" * 2_001 in page
     assert not ContactRequest.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["settings_export", "settings_deletion"])
+@pytest.mark.parametrize("name", ["settings_export"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_right_is_asked_for_by_who_just_showed_to_be_the_user(name, method):
     person = factories.user("pat", password=factories.PASSWORD)
@@ -334,17 +332,6 @@ def test_other_kinds_of_requests_are_not_withdrawn_here(alice, client):
     )  # fmt: skip
     response = client.post(reverse("settings_withdraw"), {"request": dispute.public_id})
     assert response.status_code == 404
-
-
-def test_the_only_owner_is_told_who_would_be_left_alone(alice, client):
-    organization = members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
-    page = text_of(client.get(reverse("settings_deletion")))
-    assert "only owner" not in page
-    bob = factories.user("bob")
-    factories.join(bob, organization)
-    assert "only owner of “Acme”" in text_of(client.get(reverse("settings_deletion")))
-    bob.memberships.filter(account=organization).update(role=Membership.Role.OWNER)
-    assert "only owner" not in text_of(client.get(reverse("settings_deletion")))
 
 
 # Billing details

@@ -112,7 +112,7 @@ class Leave(Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = of(self.request).user
         found: closing.Prospect = kwargs.pop("found", None) or closing.prospect(user)
-        closure = closures.open_of(user)
+        closure = found.closure
         kwargs.setdefault("form", Confirm(user=user, rest_nusd=found.parting.rest_nusd))
         is_amount = closure is not None and closure.blocked_by == Blocker.AMOUNT
         blocked_by = closure.blocked_by if closure else found.refused_by
