@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
-from accounts import consents, contact, keys, persons
+from accounts import consents, contact, keys, notifications, persons
 from accounts.models import (
     Account,
     BillingDetails,
@@ -82,6 +82,10 @@ def _says(made: User, account: Account) -> None:
         kind="question", source="form", email=EMAIL, subject=f"From {NAME}", text=f"Call {PHONE}",
         user=made, account=account, now=NOW, sender_name=NAME,
     )  # fmt: skip
+    notice = notifications.Notice(
+        kind="security", key="k", name="new_device", facts={"device": f"of {NAME}", "ip": IP}
+    )
+    notifications.tell(user=made, notice=notice, now=NOW, account=account, address=EMAIL)
     Closure.objects.create(user=made, state="cancelled", asked_at=NOW, due_at=NOW, ended_at=NOW)
 
 
