@@ -208,6 +208,25 @@ def _in_table(table: str, search: Search) -> Iterator[Place]:
             yield Place(where=f"database {table}.{name}", kind=kind)
 
 
+def settle_pages() -> None:
+    """Bring what SQLite has written ahead into its file, where `secure_delete` overwrote the old.
+
+    A reader may hold it up; then a later call does it. Within a transaction it does nothing.
+    """
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def in_database_files(search: Search) -> Iterator[Place]:
+    """Look into the bytes of SQLite's files, freed pages included."""
+    if connection.vendor == "sqlite":
+        settle_pages()
+        main = str(connection.settings_dict["NAME"])
+        for name in (main, f"{main}-wal", f"{main}-journal"):
+            yield from in_file(Path(name), search, name=Path(name).name)
+
+
 def in_folder(folder: Path, search: Search, *, but: Sequence[Path] = ()) -> Iterator[Place]:
     """Look into every file of a folder, byte by byte, and into what archives hold."""
     for path in sorted(folder.rglob("*")):

@@ -80,6 +80,7 @@ def carry_out(closure: Closure, *, now: dt.datetime) -> None:
     _empty(closure, subject, search, now=now)
     # What a request that was still running wrote meanwhile.
     traces.drop_from_cache(search)
+    traces.settle_pages()
 
 
 def entry(closure: Closure, user: User, subject: Leaver) -> erased.Entry:
@@ -160,6 +161,7 @@ def certificate(closure: Closure, ended: Sequence[erasure.Ended]) -> dict[str, A
 def places(search: Search) -> Iterator[Place]:
     """Look for traces in everything that this installation stores."""
     yield from traces.in_database(search)
+    yield from traces.in_database_files(search)
     yield from traces.in_cache(search)
     yield from traces.in_folder(settings.DATA_DIR, search, but=[settings.SECRETS_DIR])
 

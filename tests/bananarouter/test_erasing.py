@@ -105,6 +105,32 @@ def test_a_search_of_every_store_finds_nothing_afterwards(person):
     assert RequestLog.objects.count() == 0
 
 
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_freed_pages_of_sqlite_hold_nothing_either(person):
+    search = search_for(person)
+    before = {str(place) for place in traces.in_database_files(search)}
+    assert any(place.endswith(": email") for place in before)
+    closing.advance(begun(person), now=NOW)
+    assert [str(place) for place in traces.in_database_files(search)] == []
+
+
+def test_the_cache_server_keeps_nothing_either(person, settings, valkey):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": valkey.url,
+        }
+    }  # fmt: skip
+    cache.set(f"tries:{leaver.EMAIL}", 3)
+    cache.set("stash", {"address": leaver.EMAIL})
+    cache.set("other", "bob@example.com")
+    search = search_for(person)
+    assert "cache: email" in found_by(search)
+    closing.advance(begun(person), now=NOW)
+    assert found_by(search) == []
+    assert cache.get("other") == "bob@example.com"
+
+
 def test_books_keep_amounts_under_a_pseudonym(person):
     account = factories.account_of(person)
     order = Order.objects.get(account=account)
