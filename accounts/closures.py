@@ -158,7 +158,11 @@ def begin(closure: Closure, *, now: dt.datetime) -> bool:
 
 @transaction.atomic
 def begin_again(
-    user: User, *, public_id: uuid.UUID, account_ids: Sequence[int], asked_at: dt.datetime,
+    user: User,
+    *,
+    public_id: uuid.UUID,
+    account_ids: Sequence[int],
+    asked_at: dt.datetime,
     now: dt.datetime,
 ) -> Closure:
     """Shut the doors of somebody whom a restored backup brought back; no mail is written again."""

@@ -89,7 +89,7 @@ def _delete(rows: QuerySet[Any]) -> int:
     """Delete rows; what hangs on them by the database's own rule is counted in its own store."""
     model = rows.model
     ids = rows.order_by().values("pk")
-    _all, by_model = model._default_manager.filter(pk__in=ids).delete()
+    _all, by_model = QuerySet(model).filter(pk__in=ids).delete()
     return int(by_model.get(model._meta.label, 0))
 
 
@@ -97,14 +97,14 @@ def _clear(rows: QuerySet[Any], values: Mapping[str, Any]) -> int:
     """Set columns of rows that stay; a function makes the new value of the old one."""
     made = sorted(name for name, value in values.items() if callable(value))
     plain = {name: value for name, value in values.items() if name not in made}
-    manager = rows.model._default_manager
+    everything = QuerySet(rows.model)
     if not made:
         ids = rows.order_by().values("pk")
-        return int(manager.filter(pk__in=ids).update(**plain))
+        return int(everything.filter(pk__in=ids).update(**plain))
     kept = list(rows.values_list("pk", *made))
     for pk, *before in kept:
         new = {name: values[name](value) for name, value in zip(made, before, strict=True)}
-        manager.filter(pk=pk).update(**plain, **new)
+        everything.filter(pk=pk).update(**plain, **new)
     return len(kept)
 
 
@@ -125,7 +125,7 @@ def _scrub(subject: Subject, search: Search) -> Ended:
 def _rename(rows: QuerySet[Any], search: Search, name: Callable[[int], str]) -> int:
     found = [pk for pk, said in rows.values_list("pk", "name") if search.in_value(said)]
     for pk in found:
-        rows.model._default_manager.filter(pk=pk).update(name=name(pk))
+        QuerySet(rows.model).filter(pk=pk).update(name=name(pk))
     return len(found)
 
 

@@ -139,7 +139,8 @@ class Search:
                 self._kinds.append(trace.kind)
                 patterns.append(spelled)
         # One alternation: each text is read once, however many traces there are.
-        self._pattern = re.compile(b"|".join(b"(%s)" % one for one in patterns) or b"(?!)", re.I)
+        anything = b"|".join(b"(%s)" % one for one in patterns)
+        self._pattern = re.compile(anything or b"(?!)", re.IGNORECASE)
 
     def in_bytes(self, data: bytes) -> set[str]:
         """Return the kinds of traces that some bytes hold."""

@@ -3,6 +3,7 @@
 Each step may be repeated: whoever dies between two of them leaves the closure to be gone on with.
 """
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Sequence
@@ -129,10 +130,8 @@ def begin(closure: Closure, *, now: dt.datetime) -> None:
 
 
 def _send_back(found: Parting, user: User, *, now: dt.datetime) -> str:
-    try:
+    with contextlib.suppress(refund_rules.RefundRefused):  # the money moved meanwhile: look again
         money.send_back(found, actor=f"user:{user.pk}", now=now)
-    except refund_rules.RefundRefused:  # the money moved in between: look again
-        pass
     return Blocker.REFUND
 
 

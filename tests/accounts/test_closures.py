@@ -116,9 +116,8 @@ def test_nothing_begins_before_its_time(alice):
 def test_somebody_who_joined_meanwhile_keeps_the_account(alice, account):
     closure = ask(alice)
     factories.join(factories.user("bob"), account)
-    with pytest.raises(closures.Blocked):
-        with transaction.atomic():
-            closures.begin(closure, now=NOW + COOLING)
+    with pytest.raises(closures.Blocked), transaction.atomic():
+        closures.begin(closure, now=NOW + COOLING)
     closure.refresh_from_db()
     assert closure.state == "cooling"
     assert Account.objects.get(pk=account.pk).is_active

@@ -48,7 +48,9 @@ def look(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("viewport", "scheme"), [(browsers.DESK, "light"), (browsers.PHONE, "dark")], ids=["desk", "phone"]
+    ("viewport", "scheme"),
+    [(browsers.DESK, "light"), (browsers.PHONE, "dark")],
+    ids=["desk", "phone"],
 )
 def test_close_keep_and_close_for_good(site, viewport, scheme):
     account = factories.account_of(factories.User.objects.get(username="alice"))

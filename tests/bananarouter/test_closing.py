@@ -6,10 +6,10 @@ import pytest
 
 from accounts import closures, keys
 from accounts.models import ApiKey, Closure, User
+from bananarouter import closing
 from billing import ledger, wallets
 from billing.models import AutoTopUp, Debt, Dispute, LedgerTransaction, Refund, Wallet
 from billing.payments import refunds
-from bananarouter import closing
 from tests import factories
 from tests.billing.payments import cashier
 from tests.billing.payments.cashier import CENT, NOW, USD
@@ -120,7 +120,9 @@ def test_a_refund_that_fails_is_told_and_not_tried_for_ever(alice, account):
 def test_what_must_be_settled_first_refuses_it_and_says_why(alice, account, hindrance):
     order = cashier.pay(account)
     if hindrance == "dispute":
-        cashier.tell(order, "dispute_opened", dispute_ref="dp_1", amount_minor=1_000, currency="USD")
+        cashier.tell(
+            order, "dispute_opened", dispute_ref="dp_1", amount_minor=1_000, currency="USD"
+        )
         assert Dispute.objects.get().state == "open"
     elif hindrance == "debt":
         cashier.spend(account, 10 * USD)

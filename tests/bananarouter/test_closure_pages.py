@@ -171,6 +171,9 @@ def test_staff_see_it_with_its_due_date_and_cannot_hurry_it(account, client, adm
     admin_client.post(url, {"state": "closing", "due_at_0": "2020-01-01", "due_at_1": "00:00"})
     closure.refresh_from_db()
     assert closure.state == "cooling"
-    assert admin_client.post(
-        reverse("admin:accounts_closure_delete", args=[closure.pk]), {"post": "yes"}
-    ).status_code == 403
+    assert (
+        admin_client.post(
+            reverse("admin:accounts_closure_delete", args=[closure.pk]), {"post": "yes"}
+        ).status_code
+        == 403
+    )

@@ -9,14 +9,13 @@ from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.test import Client
 from django.urls import reverse
 
 from accounts import closures, contact, erased, erasure, keys, personal_data, traces
 from accounts.models import Account, ApiKey, Closure, ContactRequest, Invitation, Membership, User
 from bananarouter import closing, erasing
 from billing import ledger
-from billing.models import LedgerEntry, Order, PaymentMethod, Receipt, Trial
+from billing.models import LedgerEntry, Order, PaymentMethod, Receipt
 from logs.models import RequestLog
 from tests import factories, leaver
 from tests.billing.payments import cashier
@@ -101,7 +100,9 @@ def test_a_search_of_every_store_finds_nothing_afterwards(person):
     assert ledger.audit() == []
     assert cashier.sums() == sums
     assert not User.objects.filter(pk=person.pk).exists()
-    assert User.objects.filter(pk=bob.pk, accounts__isnull=False, emailaddress__isnull=False).exists()
+    assert User.objects.filter(
+        pk=bob.pk, accounts__isnull=False, emailaddress__isnull=False
+    ).exists()
     assert RequestLog.objects.count() == 0
 
 
@@ -172,9 +173,12 @@ def test_the_certificate_lists_stores_and_counts_and_names_nobody(person, client
     assert rows["payment_customers"]["rows"] == 1
     assert (rows["orders"]["ending"], rows["orders"]["rows"]) == ("pseudonymized", 1)
     assert all(one["why"] for one in told["stores"])
-    assert traces.Search(traces.parse(f"email {leaver.EMAIL}\nname {leaver.NAME}")).in_value(
-        [told, page]
-    ) == set()
+    assert (
+        traces.Search(traces.parse(f"email {leaver.EMAIL}\nname {leaver.NAME}")).in_value(
+            [told, page]
+        )
+        == set()
+    )
     assert rows["requests"]["store"] in page
 
 
@@ -228,7 +232,7 @@ def test_a_payment_service_that_is_away_holds_it_up_and_nothing_is_half_done(per
 
 def test_a_store_that_cannot_be_emptied_leaves_everything_as_it_was(person, monkeypatch):
     closure = begun(person)
-    monkeypatch.setattr(erasing.erasure, "_delete", lambda rows: 0)
+    monkeypatch.setattr(erasing.erasure, "_delete", lambda _: 0)
     with pytest.raises(erasing.Left):
         closing.advance(closure, now=NOW)
     person.refresh_from_db()

@@ -8,13 +8,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import consents, contact, members
+from accounts import consents, contact
 from accounts.models import (
     BillingDetails,
     Change,
     Consent,
     ContactRequest,
-    Membership,
     NotificationPreference,
 )
 from routing.models import Channel

@@ -24,7 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the traces; - reads standard input")
-        parser.add_argument("--collect", metavar="USERNAME", help="write FILE instead of reading it")
+        parser.add_argument(
+            "--collect", metavar="USERNAME", help="write FILE instead of reading it"
+        )
         commands.add_data_dir(parser)
 
     def handle(self, *args: Any, file: str, collect: str | None, **options: Any) -> None:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""The end of a user: what goes, what stays and why, the money, and a way back while there is one."""
+"""The end of a user: what goes, what stays and why, the money, and the way back."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -126,7 +126,9 @@ class Leave(Page):
                 (amounts.written(minor, order.currency), billing_words.PROCESSORS[order.processor])
                 for order, minor in found.parting.refunds
             ],
-            staying=[m.account for m in of(self.request).memberships if m.account not in found.accounts],
+            staying=[
+                m.account for m in of(self.request).memberships if m.account not in found.accounts
+            ],
             cooling_hours=int(settings.ERASURE.cooling.total_seconds() // 3_600),
             **kwargs,
         )

@@ -2,7 +2,14 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.settings import billing_details, closure, notices, privacy, profile, security
+from bananarouter.pages.settings import (
+    billing_details,
+    closure,
+    notices,
+    privacy,
+    profile,
+    security,
+)
 
 urlpatterns: list[URLPattern] = [
     path("settings", profile.Profile.as_view(), name="settings"),
@@ -14,7 +21,11 @@ urlpatterns: list[URLPattern] = [
     path("settings/privacy/closure", closure.Leave.as_view(), name="settings_closure"),
     path("settings/privacy/closure/keep", closure.Keep.as_view(), name="settings_keep"),
     path("closed/<str:closure_word>", closure.Closed.as_view(), name="closed"),
-    path("closed/<str:closure_word>/certificate.json", closure.Certificate.as_view(), name="certificate"),
+    path(
+        "closed/<str:closure_word>/certificate.json",
+        closure.Certificate.as_view(),
+        name="certificate",
+    ),
     path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
     path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
     path("settings/security", security.Security.as_view(), name="security"),
