@@ -144,10 +144,8 @@ class Search:
 
     def in_bytes(self, data: bytes) -> set[str]:
         """Return the kinds of traces that some bytes hold."""
-        return {self._kinds[match.lastindex - 1] for match in self._matches(data)}
-
-    def _matches(self, data: bytes) -> Iterator[re.Match[bytes]]:
-        return (match for match in self._pattern.finditer(data) if match.lastindex)
+        found = (match.lastindex for match in self._pattern.finditer(data))
+        return {self._kinds[group - 1] for group in found if group}
 
     def in_value(self, value: Any) -> set[str]:
         """Return the kinds of traces that a value of a row holds."""
@@ -283,7 +281,7 @@ def drop_from_cache(search: Search) -> int:
 
 def _client() -> Any:
     """Return the connection of Django's own cache, None where the cache is a process's memory."""
-    made = getattr(cache, "_cache", None)
+    made: Any = getattr(cache, "_cache", None)
     return made.get_client(None, write=True) if hasattr(made, "get_client") else None
 
 

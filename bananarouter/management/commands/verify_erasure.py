@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import commands, erasure, traces
+from accounts import closures, commands, erasure, traces
 from accounts.models import User
 from bananarouter import erasing
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         user = User.objects.filter(username__iexact=username).first()
         if user is None:
             raise CommandError("There is no such user.")
-        accounts = [account.pk for account in erasing.closures.ending(user)]
+        accounts = [account.pk for account in closures.ending(user)]
         found = traces.of(user, erasure.leaver(user, accounts))
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as out:

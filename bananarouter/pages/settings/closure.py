@@ -55,7 +55,8 @@ class Confirm(forms.Form):
 
     def __init__(self, *args: Any, user: User, rest_nusd: int, **kwargs: Any) -> None:
         self._user, self._rest_nusd = user, rest_nusd
-        super().__init__(*args, initial={"agreed_nusd": rest_nusd}, **kwargs)
+        kwargs.setdefault("initial", {"agreed_nusd": rest_nusd})
+        super().__init__(*args, **kwargs)
         self.fields["gives_up"].label = _("I give this amount up")
         if rest_nusd <= 0:
             del self.fields["gives_up"]
