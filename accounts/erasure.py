@@ -97,7 +97,7 @@ def _clear(rows: QuerySet[Any], values: Mapping[str, Any]) -> int:
     """Set columns of rows that stay; a function makes the new value of the old one."""
     made = sorted(name for name, value in values.items() if callable(value))
     plain = {name: value for name, value in values.items() if name not in made}
-    everything = QuerySet(rows.model)
+    everything: QuerySet[Any] = QuerySet(rows.model)
     if not made:
         ids = rows.order_by().values("pk")
         return int(everything.filter(pk__in=ids).update(**plain))
