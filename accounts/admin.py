@@ -16,15 +16,22 @@ from accounts import (
     admin_contact,
     admin_disclosures,
     admin_notices,
+    admin_privacy,
     changes,
     keys,
     owners,
     scopes,
 )
-from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
+from accounts.models import Account, ApiKey, Change, ChangeSequence, Closure, Membership, User
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["admin_agreements", "admin_contact", "admin_disclosures", "admin_notices"]
+__all__ = [
+    "admin_agreements",
+    "admin_contact",
+    "admin_disclosures",
+    "admin_notices",
+    "admin_privacy",
+]
 
 if TYPE_CHECKING:  # generic for the type checker only
     AccountBase = admin.ModelAdmin[Account]
@@ -110,7 +117,10 @@ class UserAdmin(UserBase):
 
     @admin.action(description="Let in again")
     def let_in(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        count = queryset.filter(is_active=False).update(is_active=True)
+        # Who is being erased does not come back.
+        going = Closure.objects.filter(state=Closure.State.CLOSING).values("user")
+        rows = queryset.filter(is_active=False).exclude(pk__in=going)
+        count = rows.update(is_active=True)
         self.message_user(request, f"Let in {count} users.", messages.SUCCESS)
 
 

@@ -69,6 +69,8 @@ class Subject:
     owned: tuple[int, ...] = ()
     # Every account in which rows of this person may stand.
     reach: tuple[int, ...] = ()
+    # False for an erasure (accounts/erasure.py): what lives on in others' accounts is theirs.
+    counts_elsewhere: bool = True
 
     def keys(self) -> QuerySet[ApiKey]:
         """Return the keys that this person made, here and in accounts left long ago."""
@@ -107,7 +109,8 @@ class Store:
     ending: Ending
     # Why it ends so; with its legal basis where the row stays.
     why: str
-    # Erasure: columns of rows that stay, and what they are set to.
+    # Erasure: columns of rows that stay, and what they are set to; a function is given what stands
+    # there and returns what it becomes.
     clears: Mapping[str, Any] = field(default_factory=dict)
     # Erasure: a step of its own instead; returns how many rows it ended.
     erase: Callable[[Subject], int] | None = None

@@ -14,13 +14,14 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
-from accounts import exports, trust_stores
+from accounts import exports, pseudonyms, trust_stores
 from accounts.models import (
     Account,
     ApiKey,
     BillingDetails,
     Change,
     ChangeSequence,
+    Closure,
     Consent,
     ContactMessage,
     ContactRequest,
@@ -108,7 +109,8 @@ PEOPLE = (
         ending=Ending.PSEUDONYMIZED,
         why="The books point at it; its name and country go.",
         clears={
-            "name": "",
+            "name": pseudonyms.name,
+            "public_id": pseudonyms.public_id,
             "country": "",
             "country_attested_at": None,
             "allowed_jurisdictions": [],
@@ -270,6 +272,24 @@ PEOPLE = (
     ),
 )
 
+LEAVING = (
+    Store(
+        name="closures",
+        title=_("Closures that you asked for"),
+        model=Closure,
+        rows=lambda subject: Closure.objects.filter(user_id=subject.user_id),
+        fields=names(
+            "public_id state asked_at due_at began_at ended_at language forfeit_nusd account_ids "
+            "blocked_by"
+        ),
+        withheld=apart(inner="id user_id paused_key_ids certificate"),
+        retention=Retention.ACCOUNT,
+        ending=Ending.PSEUDONYMIZED,
+        why="It proves that a closure was carried out (GDPR Art. 5(2)), and names nobody.",
+        clears={"account_ids": [], "paused_key_ids": [], "language": "en"},
+    ),
+)
+
 SIGN_IN = (
     _GOES(
         name="email_addresses",
@@ -355,7 +375,7 @@ SIGN_IN = (
     ),
 )
 
-STORES = (*PEOPLE, *SIGN_IN, *trust_stores.STORES)
+STORES = (*PEOPLE, *LEAVING, *SIGN_IN, *trust_stores.STORES)
 IMPERSONAL: dict[type[Model], str] = {
     PolicyVersion: "Published texts.",
     ChangeSequence: "One counter.",

@@ -11,6 +11,7 @@ _EVERY_S: Final = {
     "logs.watch_spending": 300.0,
     "routing.announce": 3_600.0,
     "routing.keep_up": 60.0,
+    "bananarouter.carry_out_closures": 10.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,

@@ -1,10 +1,13 @@
 """Personal data in billing: money and what it was paid for. Amounts stay, their owner does not."""
 
+import secrets
 from functools import partial
+from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Account
 from accounts.personal_data import (
     BOOKS_WHY,
     Ending,
@@ -20,9 +23,27 @@ from billing import models
 
 def orders(subject: Subject) -> QuerySet[models.Order]:
     """Return the orders of a person's accounts, and those that the person made elsewhere."""
-    return models.Order.objects.filter(
-        Q(account_id__in=subject.owned) | Q(created_by_id=subject.user_id)
-    ).order_by("pk")
+    mine = Q(account_id__in=subject.owned)
+    if subject.counts_elsewhere:
+        mine |= Q(created_by_id=subject.user_id)
+    return models.Order.objects.filter(mine).order_by("pk")
+
+
+def nameless(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a paper's facts without the buyer's identity.
+
+    Country and tax stay; a tax number only where it is why no tax was charged (reverse charge,
+    Directive 2006/112/EC, Art. 226).
+    """
+    buyer = facts.get("buyer", {})
+    kept = {"name": "", "address": "", "country": buyer.get("country", ""), "email": ""}
+    kept["tax_id"] = buyer.get("tax_id", "") if facts.get("is_reverse_charge") else ""
+    return {**facts, "buyer": kept, "account": ""}
+
+
+def _unsaid(notice: dict[str, Any]) -> dict[str, Any]:
+    """Return a notice without the tokens that lead to its payer."""
+    return {**notice, "card_fingerprint": "", "method": {}}
 
 
 def charges(subject: Subject) -> QuerySet[models.Charge]:
@@ -39,7 +60,9 @@ def _postings(subject: Subject) -> QuerySet[models.LedgerTransaction]:
 
 def _notices(subject: Subject) -> QuerySet[models.WebhookEvent]:
     numbers = [pk.hex for pk in orders(subject).values_list("pk", flat=True)]
-    return models.WebhookEvent.objects.filter(notice__order_ref__in=numbers)
+    ids = Account.objects.filter(pk__in=subject.owned).values_list("public_id", flat=True)
+    cards = Q(notice__method__account__in=[str(public_id) for public_id in ids])
+    return models.WebhookEvent.objects.filter(Q(notice__order_ref__in=numbers) | cards)
 
 
 def _statement_rows(subject: Subject) -> QuerySet[models.StatementRow]:
@@ -104,6 +127,7 @@ MONEY_IN = (
         rows=_notices,
         fields=names("processor event_id kind notice received_at applied_at outcome"),
         withheld=apart(inner="id sha256 attempts next_try_at"),
+        clears={"notice": _unsaid, "sha256": b""},
     ),
     _BOOKS(
         name="refunds",
@@ -159,6 +183,7 @@ MONEY_IN = (
         rows=_of_account(models.Receipt),
         fields=names("number kind account_id order_id facts issued_at"),
         withheld=apart(inner="id ref"),
+        clears={"facts": nameless},
     ),
     _BOOKS(
         name="monthly_statements",
@@ -167,6 +192,7 @@ MONEY_IN = (
         rows=_of_account(models.MonthlyStatement),
         fields=names("account_id month opening_nusd closing_nusd sums facts issued_at"),
         withheld=apart(inner="id"),
+        clears={"facts": nameless},
     ),
     _BOOKS(
         name="fapiao",
@@ -205,6 +231,11 @@ MONEY_IN = (
         rows=_of_account(models.Trial),
         fields=names("account_id amount_nusd granted_at expires_at ended_at returned_nusd"),
         withheld=apart(sealed="email_digest phone_digest network_digest"),
+        clears={
+            "email_digest": lambda _: secrets.token_bytes(32),
+            "phone_digest": None,
+            "network_digest": b"",
+        },
     ),
 )
 

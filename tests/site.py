@@ -9,8 +9,16 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import contact, contact_links, keys, notifications
-from accounts.models import Account, Export, Invitation, Membership, Notification, User
+from accounts import closures, contact, contact_links, keys, notifications
+from accounts.models import (
+    Account,
+    Closure,
+    Export,
+    Invitation,
+    Membership,
+    Notification,
+    User,
+)
 from billing.models import LedgerEntry, MonthlyStatement, Order, PaymentMethod
 from billing.payments import receipts, timeline
 from routing import catalogue, channel_import, import_file
@@ -54,6 +62,8 @@ PUBLIC = {
     # Signed links: whoever holds one may open it.
     "contact_track",
     "contact_withdraw",
+    "closed",
+    "certificate",
     "contact_confirm",
     "invitation",
     "payment_hook",
@@ -176,6 +186,7 @@ def build(*, password: str | None = None) -> Scene:
         ).public_id,
         **_invitation(account, alice),
         **_contact(alice),
+        "closure_word": closures.word(_closed()),
         **_billing(account),
     }
     return Scene(alice=alice, bob=bob, mallory=mallory, account=account, values=values)
@@ -213,6 +224,15 @@ def _contact(alice: User) -> dict[str, object]:
         now=timezone.now(),
     )
     return {"word": contact_links.track(asked), "proof": contact_links.prove(asked, alice)}
+
+
+def _closed() -> Closure:
+    """The certificate of somebody who is gone."""
+    now = timezone.now()
+    stores = [{"store": "requests", "ending": "erased", "rows": 3, "why": "No use."}]
+    return Closure.objects.create(
+        state="closed", asked_at=now, due_at=now, ended_at=now, certificate={"stores": stores}
+    )
 
 
 def _billing(account: Account) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from accounts.models.agreements import Consent, PolicyVersion
 from accounts.models.api_keys import ApiKey
 from accounts.models.changes import Change, ChangeSequence
+from accounts.models.closures import Closure
 from accounts.models.disclosures import Disclosure, DisclosureEvent
 from accounts.models.exports import Export
 from accounts.models.leaks import LeakedKey
@@ -19,6 +20,7 @@ __all__ = [
     "BillingDetails",
     "Change",
     "ChangeSequence",
+    "Closure",
     "Consent",
     "ContactMessage",
     "ContactRequest",

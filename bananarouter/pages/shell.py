@@ -1,11 +1,12 @@
 """What every signed-in page stands in: the account looked at, its balance, who may look."""
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -16,8 +17,8 @@ from django.utils.functional import cached_property
 from django.views import View
 from django.views.generic import TemplateView
 
-from accounts import inbox, roles
-from accounts.models import Account, ApiKey, Membership, User
+from accounts import closures, inbox, roles
+from accounts.models import Account, ApiKey, Closure, Membership, User
 from bananarouter.pages import agreements
 from billing import holds, queries, trials
 from billing import models as billing
@@ -48,8 +49,11 @@ class Shell:
         captured = ApiKey.objects.filter(
             account=OuterRef("account"), created_by=OuterRef("user"), debug_until__gt=timezone.now()
         )
-        rows = self._request.user.memberships.select_related("account__hold")
-        rows = rows.annotate(has_debugging=Exists(captured))  # no query of its own on every page
+        going = Closure.objects.filter(user=OuterRef("user"), state__in=closures.WAITING)
+        # No queries of their own on every page.
+        rows = self._request.user.memberships.select_related("account__hold").annotate(
+            has_debugging=Exists(captured), closes_at=Subquery(going.values("due_at")[:1])
+        )
         return tuple(rows.order_by("created_at", "account_id"))
 
     @cached_property
@@ -71,6 +75,11 @@ class Shell:
         chosen = self._request.session.get(SESSION_KEY)
         first = self.memberships[0] if self.memberships else None
         return next((m for m in self.memberships if m.account_id == chosen), first)
+
+    @property
+    def closes_at(self) -> dt.datetime | None:
+        """When the user, who asked for it, is going to be erased; None for nearly everybody."""
+        return self.memberships[0].closes_at if self.memberships else None  # type: ignore[attr-defined]
 
     @property
     def account(self) -> Account | None:

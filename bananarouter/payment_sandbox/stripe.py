@@ -122,7 +122,7 @@ class Counter:
         ref, customer = str(asked.get("payment_method", "")), str(asked.get("customer", ""))
         if not ref.startswith("pm_") or not customer.startswith("cus_"):
             raise StripeError(400, "resource_missing", f"No such PaymentMethod: '{ref}'")
-        if ref in self._forgotten:
+        if {ref, customer} & self._forgotten:
             raise StripeError(400, "payment_method_unexpected_state", "It was detached.")
         metadata = asked.get("metadata", {})
         payment = Payment(
@@ -217,6 +217,13 @@ class Counter:
             raise StripeError(400, "", "The payment method is not attached to a customer.")
         self._forgotten.add(ref)
         return self.card(ref)
+
+    def forget(self, customer: str) -> Json:
+        """Delete a customer; no card of it can be charged. Raises: StripeError."""
+        if not customer.startswith("cus_") or customer in self._forgotten:
+            raise StripeError(404, "resource_missing", f"No such customer: '{customer}'")
+        self._forgotten.add(customer)
+        return {"id": customer, "object": "customer", "deleted": True}
 
     def find(self, ref: str) -> Payment:
         """Return the payment of a session's or an intent's id. Raises: StripeError."""

@@ -67,6 +67,7 @@ def routes(counter: "Counter", secret_key: str) -> list[web.RouteDef]:
         web.post("/v1/payment_intents/{ref}/cancel", wrap(calls.cancel)),
         web.get("/v1/payment_methods/{ref}", wrap(calls.card)),
         web.post("/v1/payment_methods/{ref}/detach", wrap(calls.detach)),
+        web.delete("/v1/customers/{ref}", wrap(calls.forget)),
         web.post("/v1/refunds", wrap(calls.refund)),
         web.get("/v1/refunds", wrap(calls.refunds)),
         web.get("/v1/balance_transactions", wrap(calls.moves)),
@@ -123,6 +124,9 @@ class _Calls:
 
     def detach(self, ref: str, _: Json) -> Json:
         return self._counter.detach(ref)
+
+    def forget(self, ref: str, _: Json) -> Json:
+        return self._counter.forget(ref)
 
     def refund(self, _: str, asked: Json) -> Json:
         payment = self._counter.find(str(asked.get("payment_intent", "")))

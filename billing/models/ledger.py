@@ -23,6 +23,7 @@ class LedgerAccount(models.Model):
         PROMOTION = "promotion"
         TAX = "tax"
         BANK = "bank"  # our own account at a bank, where processors pay out
+        FORFEITED = "forfeited"  # given up by who closed an account
         SUSPENSE = "suspense"  # came in, and nobody knows yet for whom
 
     kind = models.CharField(max_length=24, choices=Kind.choices)

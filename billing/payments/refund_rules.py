@@ -62,12 +62,14 @@ def refundable(order: Order, *, now: dt.datetime) -> int:
     return _refundable(order, _free(order.account_id))
 
 
-def unspent(account: Account) -> Sequence[tuple[Order, int]]:
+def unspent(account: Account, *, wallet: Wallet | None = None) -> Sequence[tuple[Order, int]]:
     """Return all unspent money by the orders it came with, newest first, in their minor units.
 
     Each amount is what can go back of that order, with its tax, when those before it went back.
+    `wallet` is the account's, where it was just read.
     """
-    free, found = _free(account.pk), []
+    free = _free(account.pk) if wallet is None else _takeable(wallet, account)
+    found = []
     orders = account.orders.filter(state__in=REFUNDABLE).select_related("account")
     for order in orders.order_by("-paid_at", "-pk")[:ORDERS_MAX]:
         if free <= 0:
@@ -81,8 +83,12 @@ def unspent(account: Account) -> Sequence[tuple[Order, int]]:
 
 def _free(account_id: int) -> int:
     """Return the nUSD that a payer may take out of a wallet."""
-    wallet = Wallet.objects.filter(pk=account_id, frozen=False, account__is_active=True).first()
-    return wallets.available(wallet) if wallet else 0
+    wallet = Wallet.objects.select_related("account").filter(pk=account_id).first()
+    return _takeable(wallet, wallet.account) if wallet else 0
+
+
+def _takeable(wallet: Wallet, account: Account) -> int:
+    return wallets.available(wallet) if account.is_active and not wallet.frozen else 0
 
 
 def _refundable(order: Order, free_nusd: int) -> int:

@@ -257,3 +257,9 @@ class CardKeeper(Protocol):
 
         Raises: Refused, Unavailable.
         """
+
+    def forget_customer(self, customer_ref: str) -> None:
+        """See to it that a customer and all its cards are gone there; again is no error.
+
+        Raises: Refused, Unavailable.
+        """

@@ -172,6 +172,14 @@ class Stripe:
             found = self._api.payment_methods.retrieve(method_ref).to_dict()
             return bool(stripe_notices.ref(found, "customer"))
 
+    def forget_customer(self, customer_ref: str) -> None:
+        try:
+            with _asking():
+                self._api.customers.delete(customer_ref)
+        except base.Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Notice:
         if len(body) > base.WEBHOOK_BYTES_MAX:
             raise base.WebhookRefused("too_large")

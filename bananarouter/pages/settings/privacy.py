@@ -2,25 +2,21 @@
 
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from accounts import consents, contact, owners, roles
-from accounts.models import Account, Consent, ContactRequest, Membership, User
+from accounts.models import Account, Consent, ContactRequest, User
 from bananarouter.pages import words
 from bananarouter.pages.shell import Page, Private, of
 from routing.models import Channel
 
 REQUESTS_SHOWN = 5
-COMMENT_CHARS_MAX = 2_000
 RIGHTS = (ContactRequest.Kind.ACCESS, ContactRequest.Kind.DELETION)
 CROSS_BORDER = Consent.Purpose.CROSS_BORDER
 
@@ -137,79 +133,6 @@ class ChangeConsent(Private):
             consents.withdraw(user=user, purpose=CROSS_BORDER, now=now)
             messages.success(request, _("Your consent is withdrawn."))
         return redirect("settings_privacy")
-
-
-class Comment(forms.Form):
-    """What goes with a request; a right needs no reason."""
-
-    text = forms.CharField(
-        label=_("Anything we should know"),
-        required=False,
-        max_length=COMMENT_CHARS_MAX,
-        widget=forms.Textarea(attrs={"rows": 3, "class": "text"}),
-    )
-
-
-@method_decorator(reauthentication_required, name="get")
-@method_decorator(reauthentication_required, name="post")
-class _Ask(Page):
-    """Ask for a right over one's data; only who has just shown to be the user may."""
-
-    nav = "settings"
-    kind = ContactRequest.Kind.ACCESS
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return super().get(request, *args, **kwargs)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = Comment(request.POST)
-        if not form.is_valid():
-            return self.render_to_response(self.get_context_data(form=form))
-        user = of(request).user
-        subject = self.subject()
-        contact.open_request(
-            kind=self.kind,
-            source=ContactRequest.Source.PAGE,
-            email=user.email,
-            subject=subject,
-            text=form.cleaned_data["text"] or subject,
-            now=timezone.now(),
-            user=user,
-            proven=True,
-        )
-        messages.success(request, _("Your request is recorded. Its state and due date are below."))
-        return redirect("settings_privacy")
-
-    def subject(self) -> str:
-        """Return what is asked, in the user's language."""
-        raise NotImplementedError
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kwargs.setdefault("form", Comment())
-        return super().get_context_data(tab="privacy", due_days=contact.DUE[self.kind], **kwargs)
-
-
-class Deletion(_Ask):
-    """Ask for one's data to be deleted."""
-
-    template_name = "settings/deletion.html"
-    kind = ContactRequest.Kind.DELETION
-
-    def subject(self) -> str:
-        return str(_("Delete my user and my data"))
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(alone=owned_alone(of(self.request).user), **kwargs)
-
-
-def owned_alone(user: User) -> list[Account]:
-    """Return accounts with other members that nobody but this user owns."""
-    is_owner = Q(memberships__role=Membership.Role.OWNER)
-    mine = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("account")
-    counted = Account.objects.filter(pk__in=mine).annotate(
-        owners=Count("memberships", filter=is_owner), people=Count("memberships")
-    )
-    return list(counted.filter(owners=1, people__gt=1).order_by("pk"))
 
 
 class Withdraw(Private):

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from bananarouter.pages.settings import (
     billing_details,
+    closure,
     exports,
     notices,
     privacy,
@@ -33,7 +34,14 @@ urlpatterns: list[URLPattern] = [
         exports.Download.as_view(),
         name="export_download",
     ),
-    path("settings/privacy/deletion", privacy.Deletion.as_view(), name="settings_deletion"),
+    path("settings/privacy/closure", closure.Leave.as_view(), name="settings_closure"),
+    path("settings/privacy/closure/keep", closure.Keep.as_view(), name="settings_keep"),
+    path("closed/<str:closure_word>", closure.Closed.as_view(), name="closed"),
+    path(
+        "closed/<str:closure_word>/certificate.json",
+        closure.Certificate.as_view(),
+        name="certificate",
+    ),
     path("settings/privacy/withdraw", privacy.Withdraw.as_view(), name="settings_withdraw"),
     path("settings/billing", billing_details.Details.as_view(), name="settings_billing"),
     path("settings/security", security.Security.as_view(), name="security"),
