@@ -105,6 +105,13 @@ def test_what_is_sent_is_not_sent_again(alice, server):
     assert len(server.mails) == 1
 
 
+def test_what_somebody_else_is_sending_is_left_alone(alice, server):
+    tell(alice)
+    Delivery.objects.filter(way="email").update(state="sending", next_try_at=NOW + deliveries.CLAIM)
+    assert deliveries._send(row().pk, now=NOW) == ""
+    assert server.mails == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_workers_at_once_one_sends(alice, server, transactional_db):
     notification = tell(alice)
@@ -112,6 +119,7 @@ def test_of_many_workers_at_once_one_sends(alice, server, transactional_db):
 
     def work() -> None:
         try:
+            connection.ensure_connection()
             start.wait()
             send(notification)
         finally:
