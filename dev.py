@@ -7,6 +7,8 @@ python3 dev.py test tests/billing -k lease          pytest with these arguments
 python3 dev.py check                                format, lint, types, contracts, migrations, docs
 python3 dev.py bench                                the benchmark table
 python3 dev.py proof                                the slow proofs in full
+python3 dev.py mutations [clause]                   break the code once for each proof of a clause
+python3 dev.py trust                                run the proofs of clauses; renew docs/trust.json
 python3 dev.py screenshots                          a picture of every page in docs/screenshots
 python3 dev.py lock                                 renew requirements.lock
 """
@@ -72,6 +74,8 @@ def jobs() -> dict[str, list[object]]:
             "-q",
             "tests/test_house.py",
             "tests/test_docs.py",
+            "tests/test_clauses.py",
+            "tests/test_secrets.py",
         ],
         "format": [tool / "ruff", "format", "--check", "."],
         "lint": [tool / "ruff", "check", "."],
@@ -138,6 +142,24 @@ def test() -> int:
     return 1 if failed else 0
 
 
+def trust() -> int:
+    """Run the tests that prove clauses of the policy, on both databases; write the report."""
+    with tempfile.TemporaryDirectory(prefix="bananarouter-trust-") as folder:
+        results = Path(folder) / "results.json"
+        marked = ["-m", "clause", "--clauses", results]
+        for backend in ("sqlite", "postgresql"):
+            parts = [str(part) for part in (PYTHON, "-m", "pytest", "-q", *marked)]
+            environment = {**os.environ, "TEST_BACKEND": backend}
+            # What fails is not in the report; the report says so.
+            subprocess.run(parts, cwd=ROOT, env=environment, check=False)
+        version = subprocess.run(
+            ["git", "rev-parse", "--short=10", "HEAD"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        ).stdout.strip()  # fmt: skip
+        report = [PYTHON, "manage.py", "policy_report", "--strict", "--results", results]
+        return call(*report, "--at", version or "unknown")
+
+
 def lock() -> int:
     """Renew requirements.lock from pyproject.toml (needs uv on the PATH)."""
     options = [
@@ -158,7 +180,7 @@ def main(arguments: list[str]) -> int:
     job, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
     if job == "lock":
         return lock()
-    if job not in {"run", "test", "check", "bench", "proof", "screenshots"}:
+    if job not in {"run", "test", "check", "bench", "proof", "mutations", "trust", "screenshots"}:
         print(__doc__, file=sys.stderr)
         return 2
     set_up()
@@ -166,11 +188,14 @@ def main(arguments: list[str]) -> int:
         return check()
     if job == "test" and not rest:
         return test()
+    if job == "trust":
+        return trust()
     commands: dict[str, tuple[object, ...]] = {
         "run": (PYTHON, "manage.py", "run"),
         "test": (PYTHON, "-m", "pytest"),
         "bench": (PYTHON, "benchmarks/run.py"),
         "proof": (PYTHON, "-m", "pytest", "-m", "proof", "--proof"),
+        "mutations": (PYTHON, "-m", "tests.mutating"),
         "screenshots": (PYTHON, "-m", "pytest", "-q", "tests/screenshots.py"),
     }
     replace(*commands[job], *rest)

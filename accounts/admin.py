@@ -11,11 +11,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import admin_agreements, admin_contact, changes, keys, owners, scopes
+from accounts import (
+    admin_agreements,
+    admin_contact,
+    admin_disclosures,
+    changes,
+    keys,
+    owners,
+    scopes,
+)
 from accounts.models import Account, ApiKey, Change, ChangeSequence, Membership, User
 
 # Django finds the staff site's pages in this module alone.
-__all__ = ["admin_agreements", "admin_contact"]
+__all__ = ["admin_agreements", "admin_contact", "admin_disclosures"]
 
 if TYPE_CHECKING:  # generic for the type checker only
     AccountBase = admin.ModelAdmin[Account]

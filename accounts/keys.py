@@ -27,6 +27,7 @@ __all__ = [
     "AlreadyRotated",
     "Caller",
     "InvalidScope",
+    "KeyHeld",
     "KeyRefused",
     "KeysUnavailable",
     "NoPepper",
@@ -88,6 +89,10 @@ class AlreadyRotated(AlreadyMade):
 
 class NotActive(Exception):
     """The key does not work now, so that nothing can take its place."""
+
+
+class KeyHeld(Exception):
+    """Staff paused the key after a report of abuse: its owners cannot take it up again."""
 
 
 _cache = Cache()
@@ -321,8 +326,13 @@ def disable(key: ApiKey) -> bool:
 
 
 def set_paused(key: ApiKey, *, is_paused: bool) -> bool:
-    """Refuse a key, or take it again, on every worker within a second; False if it was so."""
+    """Refuse a key, or take it again, on every worker within a second; False if it was so.
+
+    Raises: KeyHeld.
+    """
     with transaction.atomic():
+        if not is_paused and key.takedowns.filter(decision="pause_key", lifted_at=None).exists():
+            raise KeyHeld(str(key.pk))
         rows = ApiKey.objects.filter(pk=key.pk, paused_at__isnull=is_paused)
         if not rows.update(paused_at=timezone.now() if is_paused else None):
             return False

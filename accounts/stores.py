@@ -14,6 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
+from accounts import trust_stores
 from accounts.models import (
     Account,
     ApiKey,
@@ -314,7 +315,7 @@ SIGN_IN = (
     ),
 )
 
-STORES = (*PEOPLE, *SIGN_IN)
+STORES = (*PEOPLE, *SIGN_IN, *trust_stores.STORES)
 IMPERSONAL: dict[type[Model], str] = {
     PolicyVersion: "Published texts.",
     ChangeSequence: "One counter.",

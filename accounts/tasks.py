@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import announcements, deliveries
+from accounts import announcements, deliveries, disclosures
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -22,3 +22,9 @@ def sweep_notices() -> int:
 def announce_policies() -> int:
     """Tell users of new versions of the legal documents."""
     return announcements.announce_due(now=timezone.now())
+
+
+@shared_task(name="accounts.tell_disclosures")
+def tell_disclosures() -> int:
+    """Tell accounts of authorities' requests, when nothing forbids it any more."""
+    return disclosures.tell_due(now=timezone.now())

@@ -6,3 +6,10 @@ from bananarouter import env
 def policy_notice_days() -> int:
     """Return for how many days a material change of a policy is known before it holds."""
     return env.number("POLICY_NOTICE_DAYS", 14, high=365)
+
+
+def leak_keys_url() -> str:
+    """Return where the public keys of GitHub's secret scanning are published."""
+    return env.text(
+        "LEAK_KEYS_URL", "https://api.github.com/meta/public_keys/secret_scanning"
+    ).rstrip("/")

@@ -300,6 +300,7 @@ TRIAL_WORK_BITS = env.number("TRIAL_WORK_BITS", 20, high=30)
 TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
 # Request logs
+LEAK_KEYS_URL = privacy_settings.leak_keys_url()
 LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
 
 # The proxy (routing)

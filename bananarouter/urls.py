@@ -21,6 +21,7 @@ AREAS = (
     "playground",
     "requests",
     "settings",
+    "trust",
     "usage",
     "welcome",
 )

@@ -117,15 +117,28 @@ def create(caller: Caller, wish: Wish, *, now: dt.datetime) -> tuple[dict[str, A
 
 
 def change(account_id: int, public_hash: str, wish: Wish, *, now: dt.datetime) -> dict[str, Any]:
-    """Change a key, on every worker within a second; return it. Raises: NoSuchKey."""
+    """Change a key, on every worker within a second; return it.
+
+    Raises: NoSuchKey; RelayError (403) for a key that the operator holds.
+    """
     with transaction.atomic():
         key = find(account_id, public_hash)
         if wish.name is not None:
             keys.rename(key, name=wish.name)
         _set_limit(key, wish, now=now)
         if wish.is_disabled is not None:
-            keys.set_paused(key, is_paused=wish.is_disabled)
+            _set_paused(key, is_paused=wish.is_disabled)
     return one(account_id, public_hash, now=now)
+
+
+def _set_paused(key: ApiKey, *, is_paused: bool) -> None:
+    try:
+        keys.set_paused(key, is_paused=is_paused)
+    except keys.KeyHeld as error:
+        raise RelayError(
+            code=Code.PERMISSION_DENIED,
+            message="This key was paused by the operator after a report of abuse.",
+        ) from error
 
 
 def delete(account_id: int, public_hash: str) -> None:

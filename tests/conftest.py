@@ -13,7 +13,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
-from tests import emulator, gateways, servers
+from tests import clause_results, emulator, gateways, servers
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -32,6 +32,7 @@ def pytest_addoption(parser) -> None:
         "--kind", choices=["all", "quick", "process", "alone"], default="all",
         help="quick: in-process; process: with gateway processes; alone: those without neighbors",
     )  # fmt: skip
+    group.addoption(clause_results.OPTION, metavar="FILE", help="add outcomes by clause to FILE")
 
 
 def pytest_configure(config) -> None:
@@ -41,6 +42,7 @@ def pytest_configure(config) -> None:
         "alone: kills, pauses or measures processes, so runs without neighbors",
     ):
         config.addinivalue_line("markers", line)
+    clause_results.install(config, "postgresql" if IS_ON_POSTGRESQL else "sqlite")
     if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
         servers.start_shared_postgresql()
 
@@ -58,6 +60,7 @@ def pytest_collection_modifyitems(config, items) -> None:
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
+    clause_results.note(items)
 
 
 def _is_wanted(item, *, kind: str) -> bool:

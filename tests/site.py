@@ -48,6 +48,8 @@ PUBLIC = {
     "contact_sent",
     "contact_inbound",
     "report_abuse",
+    "trust",
+    "leaked_keys",
     # Signed links: whoever holds one may open it.
     "contact_track",
     "contact_withdraw",

@@ -15,6 +15,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.clause("1.1-password")
 def test_signing_up_makes_a_user_who_owns_an_account(client):
     assert factories.sign_up(client, "carol").status_code == 302
     user = User.objects.get(email="carol@example.com")

@@ -15,9 +15,11 @@ from accounts.models import (
     Consent,
     ContactRequest,
     Invitation,
+    LeakedKey,
     Membership,
     NotificationPreference,
     PolicyVersion,
+    Takedown,
     User,
 )
 from tests.factories import PASSWORD
@@ -46,8 +48,8 @@ def changes_of(topic):
 
 
 READ_ONLY = [
-    BillingDetails, Change, ChangeSequence, Consent, ContactRequest, Invitation,
-    NotificationPreference, PolicyVersion,
+    BillingDetails, Change, ChangeSequence, Consent, ContactRequest, Invitation, LeakedKey,
+    NotificationPreference, PolicyVersion, Takedown,
 ]  # fmt: skip
 MODELS = [User, Account, ApiKey, Membership, *READ_ONLY]
 

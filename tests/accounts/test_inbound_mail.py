@@ -84,6 +84,7 @@ def test_without_a_secret_nothing_passes(settings):
 # What becomes of a mail
 
 
+@pytest.mark.clause("8-contact")
 def test_a_mail_opens_a_request_and_is_acknowledged():
     assert receive(mail("Please delete me.")) == "opened"
     opened = ContactRequest.objects.get()

@@ -126,6 +126,7 @@ def test_a_disabled_key_is_refused_cold_and_warm(account):
     assert refusal(keys.cached, text, source_ip=IP, now=NOW) == "disabled"
 
 
+@pytest.mark.clause("2-keys")
 def test_disabling_twice_announces_once(account):
     key, _ = mint(account)
     assert keys.disable(key)
@@ -265,6 +266,7 @@ def test_a_digest_under_the_wrong_version_opens_nothing(account, settings):
     assert refusal(verify, text) == "unknown"
 
 
+@pytest.mark.clause("4.2-keys")
 def test_a_dump_of_the_database_does_not_call_the_api(account, settings):
     key, text = mint(account)
     stored = bytes(ApiKey.objects.get(pk=key.pk).digest)

@@ -55,6 +55,7 @@ def test_security_mail_cannot_be_switched_off(alice):
     assert chosen(alice)["low_balance"] == set()
 
 
+@pytest.mark.clause("1.1-phone")
 def test_text_messages_are_for_urgent_kinds_and_verified_numbers(alice):
     everything = {name: ["sms"] for name in notifications.KINDS}
     notifications.choose(alice, everything)

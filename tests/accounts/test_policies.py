@@ -32,6 +32,7 @@ def test_a_version_is_published_once():
     assert policies.history("privacy") == [first]
 
 
+@pytest.mark.clause("7-updates")
 def test_a_published_text_cannot_change():
     publish()
     with pytest.raises(policies.VersionChanged):

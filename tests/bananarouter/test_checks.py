@@ -95,6 +95,7 @@ def test_tells(settings, check, changes, code):
     assert code in ids(check)
 
 
+@pytest.mark.clause("4.2-tls")
 @pytest.mark.parametrize("changes", [{}, {"METRICS_TOKEN": GOOD}])
 def test_check_deploy_has_no_warning_in_production(tmp_path, changes):
     result = deploy_check(tmp_path, changes)

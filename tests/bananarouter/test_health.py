@@ -62,6 +62,7 @@ def test_readyz_says_that_the_database_is_away(get, transactional_db):
     assert b'"database": false' in answer.content
 
 
+@pytest.mark.clause("2-monitor")
 def test_metrics_are_for_this_machine(get):
     answer = get(health.metrics)
     assert answer.status_code == 200

@@ -92,6 +92,7 @@ def test_redaction_keeps_what_is_harmless():
     assert observability.redact(text) == text
 
 
+@pytest.mark.clause("3.2-noncontent")
 def test_an_exception_is_told_by_type_and_place_only(lines):
     prompt = CANARY
     try:

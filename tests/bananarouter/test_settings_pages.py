@@ -95,6 +95,7 @@ def profile(client, **fields):
     return client.post(reverse("settings"), known)
 
 
+@pytest.mark.clause("1.1-name")
 def test_names_and_language_are_saved(alice, client):
     response = profile(client, username="ally", display_name="Alice A.", language="zh-hans")
     assert response.status_code == 302

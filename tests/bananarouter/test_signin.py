@@ -142,6 +142,8 @@ def test_a_sign_up_that_proved_its_address_is_not_undone():
     assert User.objects.filter(username="eve").exists()
 
 
+@pytest.mark.clause("1.1-phone")
+@pytest.mark.clause("1.1-email")
 def test_a_phone_is_proved_after_the_address_and_kept_only_then(capsys):
     client = Client()
     factories.sign_up(client, "eve", phone="+86 138 0013 8000")

@@ -89,6 +89,7 @@ def some_usage(chooser):
     )
 
 
+@pytest.mark.clause("2-billing")
 @pytest.mark.proof(1_000_000)
 def test_costs_equal_an_independent_implementation_to_the_nano_dollar(proof_count):
     chooser = random.Random(20261123)

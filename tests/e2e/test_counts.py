@@ -80,6 +80,7 @@ def is_shaped(protocol, answer):
     return answer.json.keys() == SHAPES[protocol.name].keys()
 
 
+@pytest.mark.clause("3.1-forward")
 @each
 def test_the_vendors_own_count_passes_byte_for_byte(place, protocol):
     model = native(protocol)

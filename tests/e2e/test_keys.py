@@ -115,6 +115,7 @@ def fate(place, key, *, calls=WORKERS * 12):
 
 @pytest.mark.parametrize("place", ["with Redis", "without Redis"], indirect=True)
 class TestRevocation:
+    @pytest.mark.clause("2-keys")
     def test_ends_a_key_within_a_second_on_every_worker(self, place, key):
         warm_everywhere(place, key)
         wait_for_the_word(shell(place, REVOKE.format(key=key)))

@@ -155,6 +155,7 @@ class TestPassing:
 class TestFailover:
     """Before the first content byte the next endpoint answers, in the order of priority."""
 
+    @pytest.mark.clause("2-failures")
     @pytest.mark.parametrize(
         "broken",
         [

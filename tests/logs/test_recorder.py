@@ -68,6 +68,7 @@ def test_entry_has_exactly_the_fields_of_the_model():
     assert set(recorder.FIELDS) == columns
 
 
+@pytest.mark.clause("1.2-metadata")
 @pytest.mark.django_db
 def test_writes_every_field_as_given():
     row = entry(**ALL)

@@ -212,6 +212,7 @@ def test_failed_keys_shut_an_address_out_after_the_allowance(settings):
     limits.check_ip(IP, 120.1)
 
 
+@pytest.mark.clause("2-abuse")
 def test_whoever_goes_on_is_blocked_for_a_quarter_of_an_hour(settings):
     settings.IP_AUTH_FAILURES_PER_MINUTE = 3
     for _ in range(3):

@@ -69,6 +69,7 @@ def test_endpoints_of_the_callers_protocol_in_the_order_of_priority():
     assert plan(surface=Surface.COUNT_TOKENS) == ["c"]
 
 
+@pytest.mark.clause("2-route")
 def test_native_endpoints_come_before_translated_ones():
     install(channel("a", priority=1), channel("b", priority=0, protocol="anthropic-messages"))
     assert plan(surface=Surface.CHAT) == ["a", "b"]
@@ -248,6 +249,7 @@ def within(*key, account=None):
     )
 
 
+@pytest.mark.clause("6-crossborder")
 def test_a_key_reaches_its_jurisdictions_only():
     two_places()
     assert plan() == ["us", "cn"]

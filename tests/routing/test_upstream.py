@@ -315,6 +315,7 @@ def test_keeps_no_cookie_and_asks_no_proxy(monkeypatch):
     asyncio.run(run())
 
 
+@pytest.mark.clause("6-transfer")
 def test_trusts_no_certificate_that_nobody_signed(tmp_path):
     async def run():
         tls = server_context(certificate(tmp_path, "self")[0])

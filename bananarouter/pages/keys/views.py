@@ -252,7 +252,11 @@ class Pause(Private):
         found = listing.changeable(of(request)).filter(disabled_at=None)
         key = get_object_or_404(found, pk=key_id)
         is_paused = request.POST.get("wanted") == "disabled"
-        keys.set_paused(key, is_paused=is_paused)
+        try:
+            keys.set_paused(key, is_paused=is_paused)
+        except keys.KeyHeld:
+            messages.error(request, _("We paused this key after a report of abuse; see your mail."))
+            return redirect("key", key_id=key.pk)
         said = _("“%(name)s” is disabled.") if is_paused else _("“%(name)s” is enabled.")
         messages.success(request, said % {"name": key.name})
         return redirect("key", key_id=key.pk)

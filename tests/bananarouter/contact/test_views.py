@@ -244,6 +244,7 @@ def prove(client, asked):
     return client.post(reverse("contact_prove", args=[contact_links.track(asked)]))
 
 
+@pytest.mark.clause("8-contact")
 def test_nothing_is_proven_by_asking(alice):
     send(signed_in(alice), kind="access")
     send(Client(), kind="deletion", email=alice.email)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 pytestmark = pytest.mark.django_db
-LINKS = ["privacy", "terms", "acceptable_use", "subprocessors", "contact", "report_abuse"]
+LINKS = ["privacy", "terms", "acceptable_use", "subprocessors", "contact", "report_abuse", "trust"]
 
 
 def test_the_foot_of_a_page_leads_to_all_of_it():

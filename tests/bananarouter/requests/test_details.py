@@ -30,6 +30,7 @@ def card():
     return made
 
 
+@pytest.mark.clause("5-access")
 def test_members_read_a_request_and_others_do_not_learn_that_it_exists(client, account):
     request_id = factories.request(account)
     url = reverse("request", args=[request_id])

@@ -90,6 +90,7 @@ def test_clearing_is_zero_when_everything_was_paid_out(alice, pay, read):
     assert (december.opening, december.closing, december.is_zero) == (0, -1_000 * CENT, False)
 
 
+@pytest.mark.clause("1.3-records")
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [

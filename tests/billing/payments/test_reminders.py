@@ -34,6 +34,7 @@ def rich(alice):
     return alice
 
 
+@pytest.mark.clause("2-notify-topup")
 def test_it_reminds_once_until_the_balance_stood_well_above(rich, run):
     assert run() == 0
     spend(rich, 11 * USD)

@@ -106,6 +106,7 @@ def test_a_paid_session_pays_its_order():
     assert Notice.from_json(notice.to_json()) == notice
 
 
+@pytest.mark.clause("1.3-card")
 def test_a_notice_holds_nothing_of_the_payer():
     text = json.dumps(read(*signed(event())).to_json())
     assert "payer@example.com" not in text
@@ -474,6 +475,7 @@ FORGED = {
 }  # fmt: skip
 
 
+@pytest.mark.clause("1.3-processors")
 @pytest.mark.parametrize(("delivery", "expected"), FORGED.values(), ids=FORGED)
 def test_a_forged_or_odd_delivery_credits_nothing(delivery, expected):
     headers, body = delivery

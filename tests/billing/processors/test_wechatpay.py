@@ -71,6 +71,7 @@ def test_the_merchant_of_a_notice_is_how_the_processor_names_it(processor, maker
     assert verify(processor, maker.refund()).merchant == processor.merchant
 
 
+@pytest.mark.clause("1.3-processors")
 @pytest.mark.parametrize("name", deliveries.FORGERIES)
 def test_what_is_forged_or_abnormal_is_refused(processor, maker, name):
     code, forge = deliveries.FORGERIES[name]
