@@ -12,6 +12,7 @@ _EVERY_S: Final = {
     "billing.write_papers": 600.0,
     "billing.issue_statements": 3_600.0,
     "billing.read_statements": 1_800.0,
+    "logs.feed_archive": 60.0,
 }
 # As Celery's beat reads it.
 BEAT: Final = {name: {"task": name, "schedule": every} for name, every in _EVERY_S.items()}

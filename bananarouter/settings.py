@@ -301,6 +301,7 @@ TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
 # Request logs
 LOG_RETENTION_DAYS = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
+ARCHIVE = privacy_settings.archive()
 
 # The proxy (routing)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")

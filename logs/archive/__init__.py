@@ -1,0 +1,1 @@
+"""A copy of the request log in an analytical database, without names (docs/archive.md)."""

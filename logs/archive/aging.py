@@ -1,0 +1,93 @@
+"""What becomes of a day beyond the window: sums of many accounts stay, rows go."""
+
+import datetime as dt
+from collections import Counter
+
+from accounts.timeids import DAY, midnight
+from logs.archive import crowds
+from logs.archive.base import DAYS, LATENCY, REQUESTS, TOKENS, Away, Packer, Part, Sink, Table, text
+from logs.models import ArchiveFeed
+from logs.service_hours import HOUR
+
+SUMS = ("requests", "errors", "failures", *TOKENS, "cost_nusd")
+# Days in one run: each is some thirty statements.
+DAYS_PER_RUN_MAX = 3
+_GROUPS = (
+    "SELECT model, vendor, account, COUNT(*) AS requests, "
+    "SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END) AS errors, "
+    "SUM(CASE WHEN status >= 500 THEN 1 ELSE 0 END) AS failures, "
+    + ", ".join(f"SUM({name}) AS sum_{name}" for name in (*TOKENS, "cost_nusd"))
+    + " FROM {requests} WHERE day = '%s' GROUP BY model, vendor, account"
+)
+_STEPS = (
+    "SELECT model, vendor, step, COUNT(*) AS requests "
+    "FROM {requests} WHERE day = '%s' GROUP BY model, vendor, step"
+)
+
+
+def run(sink: Sink, feed: ArchiveFeed, *, first_kept: dt.date, now: dt.datetime) -> int:
+    """Sum and empty the days before `first_kept`; return how many. Caller holds the lock.
+
+    The rows of a day go only after its sums were read back, and sums are never made again once
+    the first row may be gone. Raises: Away, Refused.
+    """
+    done = 0
+    while feed.aged_until and feed.aged_until < first_kept and done < DAYS_PER_RUN_MAX:
+        day = feed.aged_until
+        if feed.summed_until is None or feed.summed_until <= day:
+            _sum(sink, day, attempt=int(now.timestamp()))
+            feed.summed_until = day + DAY
+            feed.save(update_fields=["summed_until"])
+        _empty(sink, day)
+        feed.aged_until = day + DAY
+        feed.save(update_fields=["aged_until"])
+        done += 1
+    return done
+
+
+def _sum(sink: Sink, day: dt.date, *, attempt: int) -> None:
+    groups = [
+        {**row, **{name: row[f"sum_{name}"] for name in (*TOKENS, "cost_nusd")}}
+        for row in sink.ask(_GROUPS % text(day))
+    ]
+    if not groups:
+        return
+    found = crowds.merge(crowds.gather(groups, sums=SUMS))
+    lines = Packer()
+    for (model, vendor), crowd in sorted(found.crowds.items()):
+        cell = {"day": text(day), "model": model, "vendor": vendor, **crowd.sums}
+        lines.add({**cell, "accounts": len(crowd.accounts)})
+    steps = Counter[tuple[str, str, int]]()
+    for row in sink.ask(_STEPS % text(day)):
+        if place := found.places[row["model"], row["vendor"]]:
+            steps[*place, row["step"]] += row["requests"]
+    times = Packer()
+    for (model, vendor, step), requests in sorted(steps.items()):
+        cell = {"day": text(day), "model": model, "vendor": vendor}
+        times.add({**cell, "step": step, "requests": requests})
+    for table, packer in ((DAYS, lines), (LATENCY, times)):
+        _put(sink, table, day, packer, attempt=attempt)
+    total = sum(crowd.sums["requests"] for crowd in found.crowds.values())
+    for table in (DAYS, LATENCY):
+        if _requests(sink, table, day) != total:
+            raise Away("sums_differ")
+
+
+def _put(sink: Sink, table: Table, day: Part, packer: Packer, *, attempt: int) -> None:
+    if packer.rows:
+        sink.replace(table=table, part=day, packed=packer.done(), attempt=attempt)
+    else:
+        sink.drop(table=table, part=day)
+
+
+def _requests(sink: Sink, table: Table, day: dt.date) -> int:
+    asked = f"SELECT SUM(requests) AS total FROM {{{table.name}}} WHERE day = '{text(day)}'"  # noqa: S608
+    return int(sink.ask(asked)[0]["total"] or 0)
+
+
+def _empty(sink: Sink, day: dt.date) -> None:
+    for number in range(24):
+        sink.drop(table=REQUESTS, part=midnight(day) + number * HOUR)
+    asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE day = '{text(day)}'"  # noqa: S608
+    if sink.ask(asked)[0]["held"]:
+        raise Away("rows_left")

@@ -1,0 +1,70 @@
+"""An account in the archive: finding it, and deleting it for good."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from logs.archive import pseudonyms, sinks, watermarks
+from logs.archive.base import Away, Sink
+from logs.models import ArchiveFeed, ArchiveRejection
+
+# Names in one statement.
+GROUP = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was done."""
+
+    archive: str  # "": there is none
+    rows: int
+    keys: int
+    # Archives that were fed before, and that the settings no longer name: their rows cannot be
+    # reached, mean nothing without the keys, and go by themselves after the window.
+    unreached: tuple[str, ...]
+
+
+def search(*, account_id: int) -> int:
+    """Count an account's rows in the archive; 0 when none can be told to be its. Raises: Away."""
+    config = sinks.config()
+    names = pseudonyms.of(account_id)
+    return _count(sinks.connect(config), names) if config.is_on and names else 0
+
+
+def erase(*, account_id: int, now: dt.datetime) -> Erased:
+    """Delete an account's rows from the archive, see that they are gone, destroy its keys.
+
+    The rows in the request log go first, or belong to nobody: the feed would send them again.
+    Raises: Away when the archive does not answer or rows are left, watermarks.Busy while it is
+    fed; nothing is half done then: calling again goes on.
+    """
+    config = sinks.config()
+    others = ArchiveFeed.objects.exclude(archive=config.name).filter(fed_until__isnull=False)
+    unreached = tuple(others.values_list("archive", flat=True))
+    if not config.is_on:
+        return Erased(archive="", rows=0, keys=pseudonyms.destroy(account_id), unreached=unreached)
+    ArchiveRejection.objects.filter(account_id=account_id).delete()
+    with watermarks.locked(watermarks.feed_of(config.name), now=now):
+        names = pseudonyms.of(account_id)
+        rows = _erase(sinks.connect(config), names) if names else 0
+        keys = pseudonyms.destroy(account_id)
+    return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached)
+
+
+def _erase(sink: Sink, names: list[str]) -> int:
+    found = _count(sink, names)
+    if found:
+        for at in range(0, len(names), GROUP):
+            sink.erase(column="account", values=names[at : at + GROUP])
+        if _count(sink, names):
+            raise Away("rows_left")
+    return found
+
+
+def _count(sink: Sink, names: list[str]) -> int:
+    """Count rows by names, which are ours: hexadecimal digits."""
+    total = 0
+    for at in range(0, len(names), GROUP):
+        listed = ", ".join(f"'{name}'" for name in names[at : at + GROUP])
+        asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE account IN ({listed})"  # noqa: S608
+        total += int(sink.ask(asked)[0]["held"])
+    return total
