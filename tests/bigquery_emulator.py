@@ -102,8 +102,8 @@ class BigQuery:
             _fail(job, "invalid")
             return
         self._clear(name, part)
-        marks = ", ".join("?" * len(fields))
-        self.database.executemany(f'INSERT INTO "{name}" VALUES ({marks})', good)
+        names, marks = (", ".join(each) for each in (map('"{}"'.format, fields), "?" * len(fields)))
+        self.database.executemany(f'INSERT INTO "{name}" ({names}) VALUES ({marks})', good)
 
     def query(self, job: dict) -> None:
         """Run a query job; names of tables lose their project and dataset."""
@@ -144,6 +144,7 @@ def _fail(job: dict, reason: str) -> None:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet
     server_state: BigQuery
 
     def _serve(self) -> None:

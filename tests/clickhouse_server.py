@@ -22,6 +22,7 @@ class Handler(BaseHTTPRequestHandler):
     """`POST /?query=...&setting=...`: the body ends the query, or is the rows of an INSERT."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet
     engine: session.Session
     lock = Lock()
 

@@ -44,6 +44,8 @@ _READ = (
 )  # fmt: skip
 _COPIED = _READ[5:]
 
+State = ArchiveBatch.State
+
 # What the archive did not take: values of the log's rows by request id.
 Missing = dict[uuid.UUID, dict[str, Any]]
 
@@ -102,7 +104,8 @@ def _settle(sink: Sink, batch: ArchiveBatch, *, now: dt.datetime) -> None:
     rows = _rows(batch.hour)
     counted = rows.aggregate(rows=Count("request_id"), cost=Sum("cost_nusd"))
     is_known = (counted["rows"], counted["cost"] or 0) == (batch.rows, batch.cost_nusd)
-    if batch.state == ArchiveBatch.State.SENT and is_known and _stands(sink, batch):
+    is_bare = not (counted["rows"] or batch.attempts)  # nothing is there, nor ever was
+    if is_bare or (batch.state == State.SENT and is_known and _stands(sink, batch)):
         watermarks.sent(batch, now=now)
         return
     watermarks.begin(batch)
