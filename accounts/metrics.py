@@ -38,6 +38,23 @@ LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")
 LOG_DROPS = Counter("bnr_log_drops", "Request log rows lost.", ["cause"])
 LOG_FAILURES = Counter("bnr_log_write_failures", "Failed writes of request logs, retried.")
 
+# The archive of request logs, read from the database at each scrape.
+ARCHIVE_LAG = Gauge(
+    "bnr_archive_lag_seconds",
+    "How long the oldest hour that the archive lacks could have been there.",
+    multiprocess_mode="mostrecent",
+)
+ARCHIVE_REFUSED = Gauge(
+    "bnr_archive_refused_hours",
+    "Hours that the archive refuses as a whole.",
+    multiprocess_mode="mostrecent",
+)
+ARCHIVE_REJECTED = Gauge(
+    "bnr_archive_rejected_rows",
+    "Requests of the window that the archive did not take.",
+    multiprocess_mode="mostrecent",
+)
+
 # The process.
 LOOP_LAG = Gauge(
     "bnr_event_loop_lag_seconds",

@@ -6,11 +6,13 @@ import ipaddress
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from bananarouter import observability
 from billing import bank
+from logs.archive import sinks, watermarks
 
 RETRY_AFTER_S = 2
 
@@ -71,7 +73,17 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Answer with the metrics to this machine, to staff and to holders of METRICS_TOKEN."""
     if not (_is_local(request) or _has_token(request) or _is_staff(request)):
         return HttpResponse("forbidden\n", status=403, content_type="text/plain")
+    _measure_archive()
     return HttpResponse(observability.exposition(), content_type=observability.EXPOSITION_TYPE)
+
+
+def _measure_archive() -> None:
+    config = sinks.config()
+    if config.is_on:
+        try:
+            watermarks.measure(config.name, now=timezone.now())
+        except DatabaseError:  # every other metric is told all the same
+            connection.close()
 
 
 def _is_local(request: HttpRequest) -> bool:

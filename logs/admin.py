@@ -7,12 +7,15 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from logs import admin_archive
 from logs.models import RequestLog
 
 if TYPE_CHECKING:  # generic for the type checker only
     Base = admin.ModelAdmin[RequestLog]
 else:
     Base = admin.ModelAdmin
+
+__all__ = ["admin_archive"]  # registered by being loaded
 
 _CLASSES = {"2": "answered", "4": "refused", "5": "failed"}
 

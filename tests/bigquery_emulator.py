@@ -38,7 +38,7 @@ class BigQuery:
         self.lock = Lock()
         self.is_away = False
         # Called with the kind of a job before it runs and after, when its answer is still unsent.
-        self.on_job = lambda kind, moment: None
+        self.on_job = lambda _kind, _moment: None
         self.database = sqlite3.connect(":memory:", check_same_thread=False)
         emulator = self
 
@@ -76,8 +76,8 @@ class BigQuery:
 
     def _clear(self, name: str, part: str) -> int:
         field = self.tables[name]["timePartitioning"]["field"]
-        where = f'"{field}" = ?'
-        return self.database.execute(f'DELETE FROM "{name}" WHERE {where}', [_value(part)]).rowcount
+        delete = f'DELETE FROM "{name}" WHERE "{field}" = ?'  # noqa: S608
+        return self.database.execute(delete, [_value(part)]).rowcount
 
     def load(self, job: dict, body: bytes) -> None:
         """Run a load job into one partition."""
@@ -103,7 +103,8 @@ class BigQuery:
             return
         self._clear(name, part)
         names, marks = (", ".join(each) for each in (map('"{}"'.format, fields), "?" * len(fields)))
-        self.database.executemany(f'INSERT INTO "{name}" ({names}) VALUES ({marks})', good)
+        insert = f'INSERT INTO "{name}" ({names}) VALUES ({marks})'  # noqa: S608
+        self.database.executemany(insert, good)
 
     def query(self, job: dict) -> None:
         """Run a query job; names of tables lose their project and dataset."""
@@ -167,32 +168,31 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the library's names
 
     def _route(self, path: list[str], options: dict, body: bytes) -> dict | None:
+        if path[0] == "upload":
+            return self._upload(options, body)
+        resource = next(part for part in ("tables", "jobs", "queries") if part in path)
+        name = path[-1] if path[-1] != resource else ""
+        told = json.loads(body) if body else {}
+        if resource == "tables":
+            return self._table(name, told)
+        return self._job(told, b"") if self.command == "POST" else self._told(resource, name)
+
+    def _table(self, name: str, told: dict) -> dict | None:
         state = self.server_state
-        match self.command, path[0], path[1 if path[0] == "bigquery" else 2 :]:
-            case _, "upload", [*_, "jobs"]:
-                return self._upload(options, body)
-            case "POST", _, [*_, "tables"]:
-                with state.lock:
-                    return state.create(json.loads(body))
-            case "GET", _, [*_, "tables", name]:
-                if name not in state.tables:
-                    raise Refusal(404, "notFound")
-                return state.tables[name]
-            case "PATCH", _, [*_, "tables", name]:
-                state.tables[name].update(json.loads(body))
-                return state.tables[name]
-            case "DELETE", _, [*_, "tables", name]:
-                with state.lock:
-                    return state.delete(name)
-            case "POST", _, [*_, "jobs"]:
-                return self._job(json.loads(body), b"")
-            case "GET", _, [*_, "jobs", job_id]:
-                if job_id not in state.jobs:
-                    raise Refusal(404, "notFound")
-                return state.jobs[job_id]
-            case "GET", _, [*_, "queries", job_id]:
-                return self._results(job_id)
-        raise Refusal(501, "notImplemented", f"{self.command} {'/'.join(path)}")
+        with state.lock:
+            if self.command == "POST":
+                return state.create(told)
+            if self.command == "DELETE":
+                return state.delete(name)
+            if name not in state.tables:
+                raise Refusal(404, "notFound")
+            state.tables[name].update(told)
+            return state.tables[name]
+
+    def _told(self, resource: str, job_id: str) -> dict:
+        if job_id not in self.server_state.jobs:
+            raise Refusal(404, "notFound")
+        return self.server_state.jobs[job_id] if resource == "jobs" else self._results(job_id)
 
     def _upload(self, options: dict, body: bytes) -> dict | None:
         state = self.server_state

@@ -35,11 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = dict(parse_qsl(urlsplit(self.path).query))
         body = self._body()
-        query = asked.get("query", "")
-        if query:
-            query, rows = query, body
-        else:
-            query, rows = body.decode(), b""
+        query, rows = (asked["query"], body) if asked.get("query") else (body.decode(), b"")
         settings = {name: value for name, value in asked.items()
                     if name not in _OURS and not name.startswith(("param_", "role"))}  # fmt: skip
         try:

@@ -2,10 +2,23 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 
 from accounts.timeids import DAY, midnight
 from logs.archive import crowds
-from logs.archive.base import DAYS, LATENCY, REQUESTS, TOKENS, Away, Packer, Part, Sink, Table, text
+from logs.archive.base import (
+    DAYS,
+    LATENCY,
+    REQUESTS,
+    TOKENS,
+    Away,
+    Packer,
+    Part,
+    Row,
+    Sink,
+    Table,
+    text,
+)
 from logs.models import ArchiveFeed
 from logs.service_hours import HOUR
 
@@ -53,24 +66,30 @@ def _sum(sink: Sink, day: dt.date, *, attempt: int) -> None:
     if not groups:
         return
     found = crowds.merge(crowds.gather(groups, sums=SUMS))
-    lines = Packer()
-    for (model, vendor), crowd in sorted(found.crowds.items()):
-        cell = {"day": text(day), "model": model, "vendor": vendor, **crowd.sums}
-        lines.add({**cell, "accounts": len(crowd.accounts)})
-    steps = Counter[tuple[str, str, int]]()
-    for row in sink.ask(_STEPS % text(day)):
-        if place := found.places[row["model"], row["vendor"]]:
-            steps[*place, row["step"]] += row["requests"]
-    times = Packer()
-    for (model, vendor, step), requests in sorted(steps.items()):
-        cell = {"day": text(day), "model": model, "vendor": vendor}
-        times.add({**cell, "step": step, "requests": requests})
-    for table, packer in ((DAYS, lines), (LATENCY, times)):
+    for table, rows in ((DAYS, _lines(found)), (LATENCY, _times(found, sink, day))):
+        packer = Packer()
+        for row in rows:
+            packer.add({"day": text(day), **row})
         _put(sink, table, day, packer, attempt=attempt)
     total = sum(crowd.sums["requests"] for crowd in found.crowds.values())
     for table in (DAYS, LATENCY):
         if _requests(sink, table, day) != total:
             raise Away("sums_differ")
+
+
+def _lines(found: crowds.Day) -> Iterator[Row]:
+    for (model, vendor), crowd in sorted(found.crowds.items()):
+        cell = {"model": model, "vendor": vendor, **crowd.sums}
+        yield {**cell, "accounts": len(crowd.accounts)}
+
+
+def _times(found: crowds.Day, sink: Sink, day: dt.date) -> Iterator[Row]:
+    steps = Counter[tuple[str, str, int]]()
+    for row in sink.ask(_STEPS % text(day)):
+        if place := found.places[row["model"], row["vendor"]]:
+            steps[*place, row["step"]] += row["requests"]
+    for (model, vendor, step), requests in sorted(steps.items()):
+        yield {"model": model, "vendor": vendor, "step": step, "requests": requests}
 
 
 def _put(sink: Sink, table: Table, day: Part, packer: Packer, *, attempt: int) -> None:
@@ -81,13 +100,13 @@ def _put(sink: Sink, table: Table, day: Part, packer: Packer, *, attempt: int) -
 
 
 def _requests(sink: Sink, table: Table, day: dt.date) -> int:
-    asked = f"SELECT SUM(requests) AS total FROM {{{table.name}}} WHERE day = '{text(day)}'"  # noqa: S608
+    asked = f"SELECT SUM(requests) AS total FROM {{{table.name}}} WHERE day = '{text(day)}'"
     return int(sink.ask(asked)[0]["total"] or 0)
 
 
 def _empty(sink: Sink, day: dt.date) -> None:
     for number in range(24):
         sink.drop(table=REQUESTS, part=midnight(day) + number * HOUR)
-    asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE day = '{text(day)}'"  # noqa: S608
+    asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE day = '{text(day)}'"
     if sink.ask(asked)[0]["held"]:
         raise Away("rows_left")

@@ -48,7 +48,8 @@ class Config:
     is_tls: bool = True
     credentials: str = field(default="", repr=False)  # a password, or a service account's JSON
     url: str = ""  # BigQuery's own address, unless it is Google's
-    timeout_s: int = 20
+    timeout_s: int = 20  # for an answer
+    patience_s: int = 600  # for work that goes on after the answer
 
     @property
     def is_on(self) -> bool:

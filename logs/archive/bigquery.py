@@ -33,7 +33,6 @@ from logs.archive.base import (
     Table,
 )
 
-JOB_TIMEOUT_S = 600.0
 _DAY_MS = 86_400_000
 _TYPES = {
     Kind.HOUR: "TIMESTAMP",
@@ -50,7 +49,7 @@ class BigQuery(Sink):
     """A dataset, which stands already: where it lies is the operator's choice."""
 
     def __init__(self, config: Config) -> None:
-        self._timeout_s = float(config.timeout_s)
+        self._timeout_s, self._patience_s = float(config.timeout_s), float(config.patience_s)
         self._dataset = f"{config.host}.{config.database}"
         with _said():
             self._client = bigquery.Client(
@@ -99,14 +98,12 @@ class BigQuery(Sink):
                 )
             except exceptions.Conflict:  # the job's first submission arrived, its answer did not
                 job = self._client.get_job(job_id, retry=None, timeout=self._timeout_s)
-            job.result(retry=None, timeout=JOB_TIMEOUT_S)
+            job.result(retry=None, timeout=self._patience_s)
 
     def drop(self, *, table: Table, part: Part) -> None:
         place = f"{self._place(table)}${_suffix(table, part)}"
         with _said():
-            self._client.delete_table(
-                place, not_found_ok=True, retry=None, timeout=self._timeout_s
-            )
+            self._client.delete_table(place, not_found_ok=True, retry=None, timeout=self._timeout_s)
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         places = {table.name: f"`{self._place(table)}`" for table in TABLES}
@@ -116,12 +113,12 @@ class BigQuery(Sink):
         """Run DELETE as a job and wait for it. Time travel ends after the dataset's own days."""
         quoted = ", ".join(f"'{value}'" for value in values)
         place = self._place(REQUESTS)
-        self._query(f"DELETE FROM `{place}` WHERE {column} IN ({quoted})")  # noqa: S608
+        self._query(f"DELETE FROM `{place}` WHERE {column} IN ({quoted})")
 
     def _query(self, sql: str) -> list[dict[str, Any]]:
         with _said():
             job = self._client.query(sql, retry=None, job_retry=None, timeout=self._timeout_s)
-            rows = job.result(retry=None, job_retry=None, timeout=JOB_TIMEOUT_S)
+            rows = job.result(retry=None, job_retry=None, timeout=self._patience_s)
             return [dict(row.items()) for row in rows]
 
     def _place(self, table: Table) -> str:

@@ -29,7 +29,6 @@ from logs.archive.base import (
 )
 
 CONNECT_TIMEOUT_S = 5
-MUTATION_TIMEOUT_S = 600.0
 _POLL_S = 0.2
 _TYPES = {
     Kind.HOUR: "DateTime('UTC')",
@@ -51,7 +50,7 @@ class ClickHouse(Sink):
     """A database of a ClickHouse server, by HTTP."""
 
     def __init__(self, config: Config) -> None:
-        self._database = config.database
+        self._database, self._patience_s = config.database, config.patience_s
         with _said():
             self._client = clickhouse_connect.get_client(
                 host=config.host,
@@ -103,7 +102,7 @@ class ClickHouse(Sink):
 
     def _clear(self, table: Table) -> None:
         for found in self._rows(
-            f"SELECT name FROM system.tables WHERE database = '{self._database}' "  # noqa: S608
+            f"SELECT name FROM system.tables WHERE database = '{self._database}' "
             f"AND startsWith(name, '{table.name}_beside_')"
         ):
             self._run(f"DROP TABLE IF EXISTS {self._place(found['name'])} SYNC")
@@ -124,7 +123,7 @@ class ClickHouse(Sink):
             "SELECT count() AS mutations FROM system.mutations "
             f"WHERE database = '{self._database}' AND table = '{requests.name}' AND NOT is_done"
         )
-        deadline = time.monotonic() + MUTATION_TIMEOUT_S
+        deadline = time.monotonic() + self._patience_s
         while self._rows(open_ones)[0]["mutations"]:
             if time.monotonic() > deadline:
                 raise Away("mutation_runs")

@@ -61,4 +61,6 @@ def merge(cells: Mapping[Cell, Crowd]) -> Day:
     if other.is_large:
         crowds[OTHER] = other
     place = OTHER if other.is_large else None
-    return Day(crowds=crowds, places={**{cell: cell for cell in kept}, **dict.fromkeys(inside, place)})
+    return Day(
+        crowds=crowds, places={**{cell: cell for cell in kept}, **dict.fromkeys(inside, place)}
+    )

@@ -65,6 +65,6 @@ def _count(sink: Sink, names: list[str]) -> int:
     total = 0
     for at in range(0, len(names), GROUP):
         listed = ", ".join(f"'{name}'" for name in names[at : at + GROUP])
-        asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE account IN ({listed})"  # noqa: S608
+        asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE account IN ({listed})"
         total += int(sink.ask(asked)[0]["held"])
     return total

@@ -84,9 +84,7 @@ def run(*, now: dt.datetime, budget_s: float = BUDGET_S) -> int:
         return 0
 
 
-def _send_due(
-    sink: Sink, batches: list[ArchiveBatch], *, budget_s: float, now: dt.datetime
-) -> int:
+def _send_due(sink: Sink, batches: list[ArchiveBatch], *, budget_s: float, now: dt.datetime) -> int:
     end = time.monotonic() + budget_s
     for done, batch in enumerate(batches, start=1):
         try:
@@ -126,14 +124,12 @@ def _held(sink: Sink, hour: dt.datetime) -> Counter[str]:
     """Return what the archive holds of an hour: rows and sums."""
     sums = ", ".join(f"SUM({name}) AS sum_{name}" for name in SUMMED)
     (row,) = sink.ask(
-        f"SELECT COUNT(*) AS held, {sums} FROM {{requests}} WHERE hour = '{text(hour)}'"  # noqa: S608
+        f"SELECT COUNT(*) AS held, {sums} FROM {{requests}} WHERE hour = '{text(hour)}'"
     )
     return Counter(rows=row["held"], **{name: row[f"sum_{name}"] or 0 for name in SUMMED})
 
 
-def _send(
-    sink: Sink, batch: ArchiveBatch, rows: QuerySet[RequestLog], *, now: dt.datetime
-) -> None:
+def _send(sink: Sink, batch: ArchiveBatch, rows: QuerySet[RequestLog], *, now: dt.datetime) -> None:
     """Replace an hour, and read back what arrived. Raises: Away, Refused."""
     packer, sums = Packer(), Counter[str](dict.fromkeys(("rows", *SUMMED), 0))
     for _, row in _named(rows, batch.hour):
@@ -143,9 +139,7 @@ def _send(
     if not packer.rows:
         sink.drop(table=REQUESTS, part=batch.hour)
     else:
-        sink.replace(
-            table=REQUESTS, part=batch.hour, packed=packer.done(), attempt=batch.attempts
-        )
+        sink.replace(table=REQUESTS, part=batch.hour, packed=packer.done(), attempt=batch.attempts)
     held = _held(sink, batch.hour)
     missing: Missing = {}
     if 0 < sums["rows"] - held["rows"] <= REJECTED_MAX:
@@ -159,19 +153,15 @@ def _send(
     _note(batch, missing, now=now)
 
 
-def _missing(
-    sink: Sink, hour: dt.datetime, rows: QuerySet[RequestLog]
-) -> Missing:
+def _missing(sink: Sink, hour: dt.datetime, rows: QuerySet[RequestLog]) -> Missing:
     """Return the rows of an hour that the archive did not take."""
-    asked = f"SELECT row_id FROM {{requests}} WHERE hour = '{text(hour)}'"  # noqa: S608
+    asked = f"SELECT row_id FROM {{requests}} WHERE hour = '{text(hour)}'"
     taken = {row["row_id"] for row in sink.ask(asked)}
     lost = [row for row, sent in _named(rows, hour) if sent["row_id"] not in taken]
     return {row["request_id"]: row for row in lost}
 
 
-def _note(
-    batch: ArchiveBatch, missing: Missing, *, now: dt.datetime
-) -> None:
+def _note(batch: ArchiveBatch, missing: Missing, *, now: dt.datetime) -> None:
     batch.rejected = len(missing)
     batch.rejections.exclude(request_id__in=missing).delete()
     ArchiveRejection.objects.bulk_create(

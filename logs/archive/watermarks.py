@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Min, Q, Sum
 from django.db.models.functions import Coalesce
 
+from accounts import metrics
 from accounts.timeids import DAY, midnight, moment
 from logs.models import ArchiveBatch, ArchiveFeed, RequestLog
 from logs.service_hours import HOUR, SETTLED_AFTER, hour_of
@@ -168,6 +169,17 @@ def health(feed: ArchiveFeed, *, now: dt.datetime) -> Health:
         refused=feed.batches.filter(state=State.REFUSED).count(),
         rejected=feed.batches.aggregate(rows=Coalesce(Sum("rejected"), 0))["rows"],
     )
+
+
+def measure(archive: str, *, now: dt.datetime) -> None:
+    """Set the archive's metrics, in whichever process is asked for them. Raises: DatabaseError."""
+    feed = ArchiveFeed.objects.filter(archive=archive).first()
+    if feed is None:
+        return
+    found = health(feed, now=now)
+    metrics.ARCHIVE_LAG.set(found.lag.total_seconds())
+    metrics.ARCHIVE_REFUSED.set(found.refused)
+    metrics.ARCHIVE_REJECTED.set(found.rejected)
 
 
 def first_kept(*, now: dt.datetime, days: int) -> dt.date:

@@ -2,8 +2,7 @@
 
 import clickhouse_connect
 
-from logs.archive import base, feed, sinks
-from logs.models import ArchiveFeed
+from logs.archive import base
 from tests import servers
 from tests.bigquery_emulator import BigQuery as Emulator
 

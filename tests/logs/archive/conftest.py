@@ -1,14 +1,10 @@
 """Two archives: the engine of ClickHouse, and a BigQuery-shaped server."""
 
-import datetime as dt
 import itertools
 
 import pytest
 
-from accounts.timeids import DAY, midnight
-from logs import recorder
-from logs.archive import base, sinks
-from logs.models import ArchiveFeed
+from logs.archive import base
 from tests import servers
 from tests.bigquery_emulator import BigQuery
 from tests.logs.archive import archives

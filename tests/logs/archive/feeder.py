@@ -21,8 +21,11 @@ def main() -> None:
     for line in sys.stdin:
         connections.close_all()
         if child := os.fork():
-            print(child, flush=True)
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            sys.stdout.write(f"{child}\n")
+            sys.stdout.flush()
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            sys.stdout.write(f"{code}\n")
+            sys.stdout.flush()
         else:
             feed.run(now=dt.datetime.fromisoformat(line.strip()))
             os._exit(0)

@@ -42,7 +42,7 @@ def log_sums():
 
 def archive_sums(archive):
     sums = ", ".join(f"SUM({name})" for name in SUMS)
-    ((rows, *found),) = archive.rows(f"SELECT COUNT(*), {sums} FROM {{requests}}")
+    ((rows, *found),) = archive.rows(f"SELECT COUNT(*), {sums} FROM {{requests}}")  # noqa: S608
     ((different,),) = archive.rows("SELECT COUNT(DISTINCT row_id) FROM {requests}")
     assert rows == different, "a row stands twice"
     return (rows, *(value or 0 for value in found))
