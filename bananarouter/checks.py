@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
+from logs.archive import sinks
+
 SECRET_CHARACTERS_MIN = 32
 TOKEN_CHARACTERS_MIN = 16
 
@@ -111,6 +113,14 @@ def payments() -> Iterator[CheckMessage]:
         yield Error("TOPUP_CENTS_MIN is above TOPUP_CENTS_MAX.", id="root.E052")
 
 
+def archive() -> Iterator[CheckMessage]:
+    """The archive's client is installed."""
+    config = sinks.config()
+    if config.is_on and not sinks.is_installed(config.engine):
+        hint = "pip install 'bananarouter[archive]'"
+        yield Error("ARCHIVE_URL needs a client that is not here.", hint=hint, id="root.E060")
+
+
 def production() -> Iterator[CheckMessage]:
     """What a machine of one's own may lack, but an operator must not (check --deploy)."""
     for name, text in _secrets().items():
@@ -137,4 +147,5 @@ def install() -> None:
     register(_told(web), Tags.security)
     register(_told(accounts))
     register(_told(payments))
+    register(_told(archive))
     register(_told(production), Tags.security, deploy=True)

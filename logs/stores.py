@@ -4,7 +4,18 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from accounts.personal_data import Ending, Retention, Store, apart, names
-from logs.models import LabelHour, LatencyDay, RequestLog, ServiceHour, UsageHour
+from logs.archive import pseudonyms
+from logs.models import (
+    ArchiveBatch,
+    ArchiveFeed,
+    ArchiveKey,
+    ArchiveRejection,
+    LabelHour,
+    LatencyDay,
+    RequestLog,
+    ServiceHour,
+    UsageHour,
+)
 
 SUMS_WHY = "Sums of one account are about its people; those over all accounts stay."
 
@@ -25,6 +36,30 @@ STORES = (
         retention=Retention.REQUESTS,
         ending=Ending.ERASED,
         why="What was called, from where and when is about the user alone.",
+    ),
+    Store(
+        name="archive_names",
+        title=_("Days in the archive of requests"),
+        model=ArchiveKey,
+        rows=lambda subject: ArchiveKey.objects.filter(account_id__in=subject.alone).exclude(
+            secret=pseudonyms.GONE
+        ),
+        fields=names("account_id day"),
+        withheld=apart(inner="id", sealed="secret"),
+        retention=Retention.REQUESTS,
+        ending=Ending.ERASED,
+        why="Without its key, what the archive holds is nobody's (logs.archive.erasure).",
+    ),
+    Store(
+        name="archive_rejections",
+        title=_("Requests that the archive did not take"),
+        model=ArchiveRejection,
+        rows=lambda subject: ArchiveRejection.objects.filter(account_id__in=subject.alone),
+        fields=names("account_id request_id found_at"),
+        withheld=apart(inner="id batch"),
+        retention=Retention.REQUESTS,
+        ending=Ending.ERASED,
+        why="What was called and when is about the user alone.",
     ),
     Store(
         name="usage_by_hour",
@@ -66,5 +101,7 @@ STORES = (
     ),
 )
 IMPERSONAL: dict[type[Model], str] = {
+    ArchiveBatch: "How many requests of everybody an hour had.",
+    ArchiveFeed: "How far an archive was fed.",
     ServiceHour: "Sums over all accounts that name none.",
 }

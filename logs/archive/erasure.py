@@ -3,6 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from django.conf import settings
+
+from accounts.timeids import DAY
 from logs.archive import pseudonyms, sinks, watermarks
 from logs.archive.base import Away, Sink
 from logs.models import ArchiveFeed, ArchiveRejection
@@ -33,7 +36,7 @@ def search(*, account_id: int) -> int:
 def erase(*, account_id: int, now: dt.datetime) -> Erased:
     """Delete an account's rows from the archive, see that they are gone, destroy its keys.
 
-    The rows in the request log go first, or belong to nobody: the feed would send them again.
+    Its rows in the request log may go before or after: sent again, they would be nobody's.
     Raises: Away when the archive does not answer or rows are left, watermarks.Busy while it is
     fed; nothing is half done then: calling again goes on.
     """
@@ -41,13 +44,21 @@ def erase(*, account_id: int, now: dt.datetime) -> Erased:
     others = ArchiveFeed.objects.exclude(archive=config.name).filter(fed_until__isnull=False)
     unreached = tuple(others.values_list("archive", flat=True))
     if not config.is_on:
-        return Erased(archive="", rows=0, keys=pseudonyms.destroy(account_id), unreached=unreached)
+        keys = _destroy(account_id, now=now)
+        return Erased(archive="", rows=0, keys=keys, unreached=unreached)
     ArchiveRejection.objects.filter(account_id=account_id).delete()
     with watermarks.locked(watermarks.feed_of(config.name), now=now):
         names = pseudonyms.of(account_id)
         rows = _erase(sinks.connect(config), names) if names else 0
-        keys = pseudonyms.destroy(account_id)
+        keys = _destroy(account_id, now=now)
     return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached)
+
+
+def _destroy(account_id: int, *, now: dt.datetime) -> int:
+    first = watermarks.first_kept(now=now, days=settings.LOG_RETENTION_DAYS)
+    # Until tomorrow: a request may still run while its account is closed.
+    days = [first + n * DAY for n in range(settings.LOG_RETENTION_DAYS + 2)]
+    return pseudonyms.destroy(account_id, days=days)
 
 
 def _erase(sink: Sink, names: list[str]) -> int:

@@ -17,6 +17,7 @@ from logs.models import ArchiveKey
 KEY_BYTES = 32
 NAME_BYTES = 16
 NOBODY = 0  # requests that no account was found for
+GONE = b""  # a destroyed key: its account is nobody on that day, and stays so
 _GROUP = 1_000
 
 
@@ -31,7 +32,8 @@ class Day:
 
     def learn(self, account_ids: Iterable[int | None]) -> None:
         """Make the keys that are missing, each once whoever else does so now."""
-        missing = {account_id or NOBODY for account_id in account_ids} - self._keys.keys()
+        wanted = {NOBODY, *(account_id or NOBODY for account_id in account_ids)}
+        missing = wanted - self._keys.keys()
         if not missing:
             return
         ArchiveKey.objects.bulk_create(
@@ -50,22 +52,33 @@ class Day:
 
     def account(self, account_id: int | None) -> str:
         """Return the account's name of the day; "" for nobody. It must be learned."""
-        return _name(self._keys[account_id], b"account") if account_id else ""
+        key = self._keys[account_id or NOBODY]
+        return _name(key, b"account") if account_id and key else ""
 
     def row(self, account_id: int | None, request_id: uuid.UUID) -> str:
         """Return the name of a request: its own id would lead to the account for ever."""
-        return _name(self._keys[account_id or NOBODY], request_id.bytes)
+        return _name(self._keys[account_id or NOBODY] or self._keys[NOBODY], request_id.bytes)
 
 
 def of(account_id: int) -> list[str]:
     """Return all names of an account that can still be made."""
-    keys = ArchiveKey.objects.filter(account_id=account_id).values_list("secret", flat=True)
-    return [_name(key, b"account") for key in keys]
+    keys = ArchiveKey.objects.filter(account_id=account_id).exclude(secret=GONE)
+    return [_name(key, b"account") for key in keys.values_list("secret", flat=True)]
 
 
-def destroy(account_id: int) -> int:
-    """Destroy an account's keys: what an archive may still hold is nobody's. Returns how many."""
-    return ArchiveKey.objects.filter(account_id=account_id).delete()[0]
+def destroy(account_id: int, *, days: Iterable[dt.date]) -> int:
+    """Destroy an account's keys, and let none be made for these days; return how many there were.
+
+    Rows that the log still holds may be sent once more: as nobody's.
+    """
+    keys = ArchiveKey.objects.filter(account_id=account_id)
+    destroyed = keys.exclude(secret=GONE).update(secret=GONE)
+    ArchiveKey.objects.bulk_create(
+        [ArchiveKey(account_id=account_id, day=day, secret=GONE) for day in days],
+        ignore_conflicts=True,
+    )
+    # A key that was made between the two.
+    return destroyed + keys.exclude(secret=GONE).update(secret=GONE)
 
 
 def destroy_before(day: dt.date) -> int:

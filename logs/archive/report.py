@@ -114,10 +114,15 @@ def _sum(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
 
 
 def _line(name: str, sums: Counter[str], steps: Mapping[int, int] | None = None) -> Line:
-    times = {f"p{share}_ms": latency.percentile(steps or {}, share / 100) for share in (50, 95, 99)}
+    half, most, nearly_all = (latency.percentile(steps or {}, share) for share in (0.5, 0.95, 0.99))
     return Line(
         name=name,
-        tokens=sum(sums[name] for name in TOKENS),
-        **{name: sums[name] for name in ("requests", "errors", "failures", "cost_nusd")},
-        **times,
+        requests=sums["requests"],
+        errors=sums["errors"],
+        failures=sums["failures"],
+        tokens=sum(sums[each] for each in TOKENS),
+        cost_nusd=sums["cost_nusd"],
+        p50_ms=half,
+        p95_ms=most,
+        p99_ms=nearly_all,
     )

@@ -144,7 +144,8 @@ def answered(feed: ArchiveFeed, *, now: dt.datetime) -> None:
 
 
 def _wait(tries: int, longest: dt.timedelta) -> dt.timedelta:
-    return min(RETRY_MIN * 2 ** min(max(tries - 1, 0), 20), longest)
+    doublings: int = min(max(tries - 1, 0), 20)
+    return min(RETRY_MIN * (1 << doublings), longest)
 
 
 def forget(feed: ArchiveFeed, *, first_kept: dt.date) -> int:

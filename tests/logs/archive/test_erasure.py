@@ -29,11 +29,27 @@ def test_an_account_is_erased_and_the_others_stay(filled):
     assert (done.rows, done.keys, done.unreached) == (10, 2, ())
     assert filled.rows("SELECT COUNT(*) FROM {requests}") == [(6,)]
     assert (erasure.search(account_id=ALICE), erasure.search(account_id=BOB)) == (0, 6)
-    assert set(ArchiveKey.objects.values_list("account_id", flat=True)) == {BOB}
+    living = ArchiveKey.objects.exclude(secret=b"")
+    assert set(living.values_list("account_id", flat=True)) == {BOB}
     for hours in (2, 5, 30, 50):  # no later comparison brings it back
         feed.run(now=NOW + hours * HOUR)
     assert archive_sums(filled) == log_sums()
     assert erasure.erase(account_id=ALICE, now=NOW).rows == 0
+
+
+@pytest.mark.clause("5-delete")
+def test_rows_that_the_log_still_holds_come_back_as_nobodys_at_most(filled):
+    assert erasure.erase(account_id=ALICE, now=NOW).rows == 10
+    write(hour=NOON + 29 * HOUR, rows=2, account_id=ALICE)  # they still ran
+    write(hour=NOON + 24 * HOUR, rows=1, account_id=BOB)  # a late one: the hour is sent again
+    feed.run(now=NOW + 2 * HOUR)
+    assert erasure.search(account_id=ALICE) == 0
+    named = filled.rows("SELECT COUNT(DISTINCT account) FROM {requests} WHERE account <> ''")
+    assert named == [(2,)], "BOB's name on each of two days, and no other"
+    RequestLog.objects.filter(account_id=ALICE).delete()
+    for hours in (5, 9, 30, 50):
+        feed.run(now=NOW + hours * HOUR)
+    assert archive_sums(filled) == log_sums()
 
 
 def test_rows_are_gone_from_the_files_not_only_marked(clickhouse, settings, transactional_db):
