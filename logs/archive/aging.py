@@ -94,7 +94,7 @@ def _times(found: crowds.Day, sink: Sink, day: dt.date) -> Iterator[Row]:
 
 def _put(sink: Sink, table: Table, day: Part, packer: Packer, *, attempt: int) -> None:
     if packer.rows:
-        sink.replace(table=table, part=day, packed=packer.done(), attempt=attempt)
+        sink.replace(table=table, part=day, packed=packer.done(may_lose=False), attempt=attempt)
     else:
         sink.drop(table=table, part=day)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-# Rows of one batch that a sink may refuse; with more, the batch as a whole is refused.
+# Rows of one batch that a sink may leave out: a tenth, one at least, and never more than these.
+# With more, it is the table that does not fit, and the batch as a whole is refused.
 REJECTED_MAX = 100
 # What a table keeps beyond the window: time for the sums of its last day.
 SPARE_DAYS = 2
@@ -156,6 +157,14 @@ def text(part: Part) -> str:
     return f"{part:%Y-%m-%d %H:%M:%S}" if isinstance(part, dt.datetime) else f"{part:%Y-%m-%d}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Rows on their way: compressed lines of JSON."""
+
+    body: bytes
+    rejected_max: int  # rows of it that may be left out
+
+
 class Packer:
     """Packs rows as compressed lines of JSON, so that an hour of them fits into memory."""
 
@@ -169,10 +178,11 @@ class Packer:
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         self.rows += 1
 
-    def done(self) -> bytes:
+    def done(self, *, may_lose: bool) -> Packed:
         """Return what was packed; nothing can be added then."""
         self._file.close()
-        return self._buffer.getvalue()
+        most = min(max(self.rows // 10, 1), REJECTED_MAX) if may_lose else 0
+        return Packed(body=self._buffer.getvalue(), rejected_max=most)
 
 
 class Sink(ABC):
@@ -183,10 +193,10 @@ class Sink(ABC):
         """Make the tables that are missing; rows go by themselves after SPARE_DAYS more."""
 
     @abstractmethod
-    def replace(self, *, table: Table, part: Part, packed: bytes, attempt: int) -> None:
+    def replace(self, *, table: Table, part: Part, packed: Packed, attempt: int) -> None:
         """Put rows in the place of all of a part, at once: readers see the old or the new ones.
 
-        At most REJECTED_MAX rows are left out. `attempt` differs from that of every earlier try
+        Rows that do not fit are left out, up to `rejected_max`. `attempt` differs from that of every earlier try
         at this part, whose fate may be unknown.
         """
 

@@ -19,7 +19,6 @@ from google.cloud import bigquery
 from google.oauth2 import service_account
 
 from logs.archive.base import (
-    REJECTED_MAX,
     REQUESTS,
     SPARE_DAYS,
     TABLES,
@@ -27,6 +26,7 @@ from logs.archive.base import (
     Column,
     Config,
     Kind,
+    Packed,
     Part,
     Refused,
     Sink,
@@ -77,22 +77,22 @@ class BigQuery(Sink):
                         found, ["time_partitioning"], retry=None, timeout=self._timeout_s
                     )
 
-    def replace(self, *, table: Table, part: Part, packed: bytes, attempt: int) -> None:
-        content = hashlib.sha256(packed).hexdigest()[:16]
+    def replace(self, *, table: Table, part: Part, packed: Packed, attempt: int) -> None:
+        content = hashlib.sha256(packed.body).hexdigest()[:16]
         job_id = f"bananarouter_{table.name}_{_suffix(table, part)}_{attempt}_{content}"
         with _said():
             try:
                 job = self._client.load_table_from_file(
-                    io.BytesIO(packed),
+                    io.BytesIO(packed.body),
                     f"{self._place(table)}${_suffix(table, part)}",
-                    size=len(packed),
+                    size=len(packed.body),
                     num_retries=0,
                     job_id=job_id,
                     job_config=bigquery.LoadJobConfig(
                         source_format="NEWLINE_DELIMITED_JSON",
                         write_disposition="WRITE_TRUNCATE",
                         create_disposition="CREATE_NEVER",
-                        max_bad_records=REJECTED_MAX,
+                        max_bad_records=packed.rejected_max,
                     ),
                     timeout=self._timeout_s,
                 )

@@ -14,13 +14,13 @@ import clickhouse_connect
 from clickhouse_connect.driver import exceptions
 
 from logs.archive.base import (
-    REJECTED_MAX,
     SPARE_DAYS,
     TABLES,
     Away,
     Column,
     Config,
     Kind,
+    Packed,
     Part,
     Refused,
     Sink,
@@ -82,7 +82,7 @@ class ClickHouse(Sink):
         if f"toIntervalDay({days})" not in made["made"]:
             self._run(f"ALTER TABLE {self._place(table.name)} MODIFY TTL {_ttl(days)}")
 
-    def replace(self, *, table: Table, part: Part, packed: bytes, attempt: int) -> None:
+    def replace(self, *, table: Table, part: Part, packed: Packed, attempt: int) -> None:
         # What an earlier try may still be filling goes first: then it cannot be exchanged later.
         self._clear(table)
         beside = self._place(f"{table.name}_beside_{text(part)}_{attempt}")
@@ -92,10 +92,10 @@ class ClickHouse(Sink):
             self._client.raw_insert(
                 beside,
                 [column.name for column in table.columns],
-                insert_block=packed,
+                insert_block=packed.body,
                 fmt="JSONEachRow",
                 compression="gzip",
-                settings={"input_format_allow_errors_num": REJECTED_MAX},
+                settings={"input_format_allow_errors_num": packed.rejected_max},
             )
         self._run(f"ALTER TABLE {target} REPLACE PARTITION '{text(part)}' FROM {beside}")
         self._run(f"DROP TABLE {beside} SYNC")

@@ -19,7 +19,6 @@ from accounts.timeids import moment
 from logs import latency
 from logs.archive import aging, pseudonyms, sinks, watermarks
 from logs.archive.base import (
-    REJECTED_MAX,
     REQUESTS,
     TOKENS,
     Away,
@@ -136,13 +135,14 @@ def _send(sink: Sink, batch: ArchiveBatch, rows: QuerySet[RequestLog], *, now: d
         packer.add(row)
         sums.update(rows=1, **{name: row[name] for name in SUMMED})
     batch.rows, batch.cost_nusd = sums["rows"], sums["cost_nusd"]
-    if not packer.rows:
-        sink.drop(table=REQUESTS, part=batch.hour)
+    packed = packer.done(may_lose=True)
+    if packer.rows:
+        sink.replace(table=REQUESTS, part=batch.hour, packed=packed, attempt=batch.attempts)
     else:
-        sink.replace(table=REQUESTS, part=batch.hour, packed=packer.done(), attempt=batch.attempts)
+        sink.drop(table=REQUESTS, part=batch.hour)
     held = _held(sink, batch.hour)
     missing: Missing = {}
-    if 0 < sums["rows"] - held["rows"] <= REJECTED_MAX:
+    if 0 < sums["rows"] - held["rows"] <= packed.rejected_max:
         missing = _missing(sink, batch.hour, rows)
         for row in missing.values():
             sums.subtract(rows=1, **{name: row[name] for name in SUMMED})

@@ -52,8 +52,9 @@ class Feeder:
         return code, time.monotonic() - began
 
     def stop(self) -> None:
-        self._process.stdin.close()
+        self._process.kill()
         self._process.wait(20)
+        self._process.stdin.close()
         self._process.stdout.close()
 
 
