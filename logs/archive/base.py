@@ -194,10 +194,10 @@ class Sink(ABC):
 
     @abstractmethod
     def replace(self, *, table: Table, part: Part, packed: Packed, attempt: int) -> None:
-        """Put rows in the place of all of a part, at once: readers see the old or the new ones.
+        """Put rows in the place of all of a part, at once: readers see the old ones or the new.
 
-        Rows that do not fit are left out, up to `rejected_max`. `attempt` differs from that of every earlier try
-        at this part, whose fate may be unknown.
+        Rows that do not fit are left out, up to `rejected_max`. `attempt` differs from that of
+        every earlier try at this part, whose fate may be unknown.
         """
 
     @abstractmethod

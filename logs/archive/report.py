@@ -15,10 +15,12 @@ from logs.archive.base import TOKENS, Sink, text
 
 MODELS_MAX = 20
 _SUMS = ("requests", "errors", "failures", *TOKENS, "cost_nusd")
+# ClickHouse counts without a sign and sums with one, and joins no two columns of both.
+_COUNTED = "CAST(COUNT(*) AS BIGINT) AS n_requests"
 _FROM_ROWS = (
-    "COUNT(*) AS n_requests, "
-    "SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END) AS n_errors, "
-    "SUM(CASE WHEN status >= 500 THEN 1 ELSE 0 END) AS n_failures, "
+    f"{_COUNTED}, "
+    "CAST(SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS n_errors, "
+    "CAST(SUM(CASE WHEN status >= 500 THEN 1 ELSE 0 END) AS BIGINT) AS n_failures, "
     + ", ".join(f"SUM({name}) AS n_{name}" for name in (*TOKENS, "cost_nusd"))
 )
 _FROM_DAYS = ", ".join(f"SUM({name}) AS n_{name}" for name in _SUMS)
@@ -33,7 +35,7 @@ _BY = (
 )
 _STEPS = (
     "SELECT model, step, SUM(n_requests) AS t_requests FROM ("
-    f"SELECT model, step, COUNT(*) AS n_requests FROM {{requests}} {_SPAN.format('NOT')} "
+    f"SELECT model, step, {_COUNTED} FROM {{requests}} {_SPAN.format('NOT')} "
     "GROUP BY model, step "
     "UNION ALL SELECT model, step, SUM(requests) AS n_requests FROM {request_day_latency} "
     "WHERE day >= '%(since)s' GROUP BY model, step) AS parts GROUP BY model, step"
