@@ -9,6 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 from bananarouter import env
 from logs.retention_rules import JURISDICTIONS
 
+# For every connection. Money needs synchronous=FULL; deleted rows become zeros, and the mode of a
+# new file lets its pages go back (logs.removal).
+SQLITE = (
+    "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;"
+    "PRAGMA synchronous=FULL;PRAGMA secure_delete=ON;"
+)
+
 
 def policy_notice_days() -> int:
     """Return for how many days a material change of a policy is known before it holds."""
