@@ -40,6 +40,15 @@ class Version:
 VERSIONS: Mapping[str, tuple[Version, ...]] = {
     Document.PRIVACY: (
         Version(
+            number="4",
+            effective_on=dt.date(2026, 11, 26),
+            sha256="f791d244593ea15e7218150aebf70fcde251d6ef156b604a0238f541cc0eff0d",
+            summary=_(
+                "Says how debug mode, copies of your data, closing an account, the archive, holds, "
+                "disclosures and notices work, now that they exist."
+            ),
+        ),
+        Version(
             number="3",
             effective_on=dt.date(2026, 11, 26),
             sha256="0d12ccd88fb10dbab4b87a973773a49bf85efda8d2f579bf32137e8602d2016c",

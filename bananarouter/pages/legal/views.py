@@ -40,6 +40,7 @@ class Text(TemplateView):
             name,
             {
                 "retention_days": settings.LOG_RETENTION_DAYS,
+                "notice_days": settings.POLICY_NOTICE_DAYS,
                 "session_days": settings.SESSION_COOKIE_AGE // 86_400,
                 "is_https": settings.HTTPS,
                 "operator": operator(),
