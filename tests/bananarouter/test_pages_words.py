@@ -78,7 +78,8 @@ def said_in_templates() -> set[str]:
         template = engines["django"].from_string(text).template
         for node in nodes(template.nodelist):
             if isinstance(node, TranslateNode):
-                said.add(str(node.filter_expression.var.literal))
+                literal = node.filter_expression.var.literal
+                said |= {literal} - {None}  # a variable's texts are said in Python
             elif isinstance(node, BlockTranslateNode):
                 said.add(node.render_token_list(node.singular)[0])
     return said
