@@ -19,6 +19,7 @@ from typing import Any
 
 import prometheus_client
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import multiprocess
 
 from bananarouter import env
@@ -134,6 +135,8 @@ def configure(options: Mapping[str, Any]) -> None:
     handler.setFormatter(Formatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    if dsn := options.get("reports_to"):
+        root.addHandler(_reporter(dsn))
     root.setLevel(options["level"])
     for name in list(logging.Logger.manager.loggerDict):
         other = logging.getLogger(name)
@@ -152,6 +155,14 @@ def configure(options: Mapping[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _reporter(dsn: str) -> logging.Handler:
+    try:
+        from bananarouter import error_reports  # noqa: PLC0415 - an extra: its SDK may be missing
+    except ImportError as error:
+        raise ImproperlyConfigured("SENTRY_DSN is set; install the extra `errors`.") from error
+    return error_reports.Handler(dsn, Formatter())
 
 
 def guard_process() -> None:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -20,12 +21,28 @@ from tests.e2e.canaries import Nest
 from tests.e2e.canary_words import answered, refused, rich, streamed
 from tests.e2e.serving import ALL, CHAT, COUNTS, GENERATIONS, RESPONSES, Serving
 from tests.emulator import Script
+from tests.error_tracker import Tracker
 from tests.gateways import ROOT, is_alive
 from tests.servers import PostgreSQL, fresh_database, wait_until
 
 BIG_BYTES = 10 << 20
 STATUSES = (400, 401, 404, 413, 422, 429, 500, 503, 529)
 NAMES = ("main", "error", "event", "garbage", "half", "crash", "gone", "away", "stall")
+
+
+class Place(Serving):
+    """A gateway that remembers which requests had which answer."""
+
+    act = ""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.scenarios = set()
+
+    def ask(self, method, path, body=b"", headers=None):
+        answer = super().ask(method, path, body, headers)
+        self.scenarios.add((self.act, method, path.partition("?")[0], answer.status))
+        return answer
 
 
 class Scene:
@@ -37,8 +54,10 @@ class Scene:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.postgresql = None
+        self.tracker = Tracker().start()
+        stack.callback(self.tracker.stop)
         environment = {"TMPDIR": str(self.temporary), "LOG_LEVEL": "DEBUG", "LEASE_TTL_S": "3",
-                       "LEASE_ROTATION_S": "1"}  # fmt: skip
+                       "LEASE_ROTATION_S": "1", "SENTRY_DSN": self.tracker.dsn}  # fmt: skip
         arguments = []
         if backend == "postgresql":
             self.postgresql = PostgreSQL().start()
@@ -46,7 +65,7 @@ class Scene:
             talkative(self.postgresql)
             environment["DATABASE_URL"] = stack.enter_context(fresh_database(self.postgresql.url))
             arguments = ["--workers", "2"]
-        self.place = Serving(folder / "place", *arguments, names=NAMES, **environment)
+        self.place = Place(folder / "place", *arguments, names=NAMES, has_tasks=True, **environment)
         (folder / "place").mkdir()
         stack.callback(self.place.stop)
         with core_files_allowed():
@@ -278,6 +297,26 @@ def large_bodies(scene):
         assert place.send(CHAT, "/v1/chat/completions", raw * 4).status == 413
 
 
+def internal_errors(scene):
+    """A page that fails as no page should, with words in its address and headers."""
+    execute(scene, "ALTER TABLE accounts_policyversion RENAME TO accounts_astray")
+    answer = scene.place.send(
+        CHAT, scene.query("/privacy"), b"", method="GET", headers=scene.headers()
+    )
+    assert answer.status == 500, answer.status
+    execute(scene, "ALTER TABLE accounts_astray RENAME TO accounts_policyversion")
+
+
+def execute(scene, statement):
+    if url := scene.place.gateway.environment.get("DATABASE_URL"):
+        with psycopg.connect(url) as connection:
+            connection.execute(statement)
+        return
+    with contextlib.closing(sqlite3.connect(scene.place.database, timeout=10)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
 def clients_that_leave(scene):
     place = scene.place
     for protocol in GENERATIONS:
@@ -304,7 +343,7 @@ def crashes(scene):
             scene.script(
                 protocol,
                 "crash",
-                streamed(scene, protocol, "crash", count=300, gap_s=0.02),
+                streamed(scene, protocol, "crash", count=1_500, gap_s=0.02),
             )
             for _ in range(2):
                 tap = place.open_stream(protocol, "crash", **rich(scene, protocol))
@@ -349,7 +388,8 @@ def database_away(scene, search):
 def play(scene, search):
     """Say everything; end with what is in memory written to the disks."""
     for act in (successes, crossings, forms, vendors_errors, callers_errors, large_bodies,
-                clients_that_leave, crashes):  # fmt: skip
+                internal_errors, clients_that_leave, crashes):  # fmt: skip
+        scene.place.act = act.__name__
         act(scene)
     database_away(scene, search)
     wait_until(

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e import canaries, canary_scene
 from tests.e2e.canaries import Nest, Search
 from tests.e2e.canary_scene import Scene
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -56,6 +57,14 @@ def test_no_word_is_on_any_disk(scene):
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.clause("3.2-noncontent")
+def test_no_word_is_in_an_error_report(scene):
+    wait_until(scene.tracker.events, timeout_s=30, what="a report")
+    search = Search(scene.nest)
+    for body in scene.tracker.bodies:
+        assert not search.data(body, "a report")
+
+
 @pytest.mark.clause("1.2-content")
 def test_every_word_was_said(scene):
     missing = set(canaries.PLACES) - scene.nest.flown
@@ -68,6 +77,11 @@ def test_every_word_was_said(scene):
     for place in ("header-custom", "header-agent", "header-cookie", "header-auth",
                   "header-tag", "query"):  # fmt: skip
         assert scene.latin(place).encode() not in received, f"a vendor got the {place}"
+
+
+def test_the_matrix_is_wide(scene):
+    assert len(scene.nest) * 2 >= 64  # a Latin and a Chinese word for each place
+    assert len(scene.place.scenarios) >= 40
 
 
 @pytest.mark.clause("1.2-metadata")
