@@ -1,5 +1,4 @@
-<<<<<<< b2950c5ca4e5d67e5c21307d69b0be41d5134692
-"""Reads what an operator sets about how long things are kept, and how SQLite forgets."""
+"""Reads what an operator sets about people's data, and says how SQLite forgets."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -14,6 +13,11 @@ SQLITE = (
 )
 
 
+def policy_notice_days() -> int:
+    """Return for how many days a material change of a policy is known before it holds."""
+    return env.number("POLICY_NOTICE_DAYS", 14, high=365)
+
+
 def logs() -> tuple[int, str, bool]:
     """Return the request log's days, whose table of retention holds, whether addresses are cut.
 
@@ -25,13 +29,3 @@ def logs() -> tuple[int, str, bool]:
         raise ImproperlyConfigured(f"JURISDICTION must be empty or one of: {known}")
     days = env.number("LOG_RETENTION_DAYS", 30, low=1, high=3_650)
     return days, jurisdiction, env.flag("IP_TRUNCATE", default=False)
-=======
-"""Reads what an operator sets about people's data."""
-
-from bananarouter import env
-
-
-def policy_notice_days() -> int:
-    """Return for how many days a material change of a policy is known before it holds."""
-    return env.number("POLICY_NOTICE_DAYS", 14, high=365)
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e

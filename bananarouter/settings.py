@@ -5,10 +5,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from bananarouter import env, payment_settings, privacy_settings, schedule
-<<<<<<< b2950c5ca4e5d67e5c21307d69b0be41d5134692
-=======
 from bananarouter.sign_in_settings import *  # noqa: F403  settings are named by their place
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core
@@ -301,7 +298,7 @@ TRIAL_PER_NETWORK_PER_DAY = env.number("TRIAL_PER_NETWORK_PER_DAY", 3)
 TRIAL_WORK_BITS = env.number("TRIAL_WORK_BITS", 20, high=30)
 TRIAL_BLOCKED_DOMAINS = env.file("TRIAL_BLOCKED_DOMAINS")
 
-# Logs
+# Request logs
 LOG_RETENTION_DAYS, JURISDICTION, IP_TRUNCATE = privacy_settings.logs()
 
 # The proxy (routing)
