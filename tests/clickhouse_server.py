@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         form = found[1] if (found := _FORMAT.search(query)) else "TabSeparated"
         if query.upper().startswith("INSERT"):
             listed = ", ".join(f"{name} = {value}" for name, value in settings.items()
-                               if name.startswith("input_format"))  # fmt: skip
+                               if name.startswith(("input_format", "async_insert")))  # fmt: skip
             head = _FORMAT.sub("", query).rstrip()
             self.engine.query(f"{head} SETTINGS {listed or 'max_threads = 1'} FORMAT {form}\n"
                               + rows.decode())  # fmt: skip

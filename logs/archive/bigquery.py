@@ -34,6 +34,8 @@ from logs.archive.base import (
 )
 
 _DAY_MS = 86_400_000
+# We try again ourselves, later; the client's types do not know that None is allowed.
+_ONCE: Any = None
 _TYPES = {
     Kind.HOUR: "TIMESTAMP",
     Kind.MOMENT: "TIMESTAMP",
@@ -69,12 +71,12 @@ class BigQuery(Sink):
                 made.time_partitioning.expiration_ms = (kept_days + SPARE_DAYS) * _DAY_MS
             with _said():
                 found = self._client.create_table(
-                    made, exists_ok=True, retry=None, timeout=self._timeout_s
+                    made, exists_ok=True, retry=_ONCE, timeout=self._timeout_s
                 )
                 if found.time_partitioning.expiration_ms != made.time_partitioning.expiration_ms:
                     found.time_partitioning = made.time_partitioning
                     self._client.update_table(
-                        found, ["time_partitioning"], retry=None, timeout=self._timeout_s
+                        found, ["time_partitioning"], retry=_ONCE, timeout=self._timeout_s
                     )
 
     def replace(self, *, table: Table, part: Part, packed: Packed, attempt: int) -> None:
@@ -82,7 +84,7 @@ class BigQuery(Sink):
         job_id = f"bananarouter_{table.name}_{_suffix(table, part)}_{attempt}_{content}"
         with _said():
             try:
-                job = self._client.load_table_from_file(
+                job: Any = self._client.load_table_from_file(
                     io.BytesIO(packed.body),
                     f"{self._place(table)}${_suffix(table, part)}",
                     size=len(packed.body),
@@ -97,13 +99,15 @@ class BigQuery(Sink):
                     timeout=self._timeout_s,
                 )
             except exceptions.Conflict:  # the job's first submission arrived, its answer did not
-                job = self._client.get_job(job_id, retry=None, timeout=self._timeout_s)
-            job.result(retry=None, timeout=self._patience_s)
+                job = self._client.get_job(job_id, retry=_ONCE, timeout=self._timeout_s)
+            job.result(retry=_ONCE, timeout=self._patience_s)
 
     def drop(self, *, table: Table, part: Part) -> None:
         place = f"{self._place(table)}${_suffix(table, part)}"
         with _said():
-            self._client.delete_table(place, not_found_ok=True, retry=None, timeout=self._timeout_s)
+            self._client.delete_table(
+                place, not_found_ok=True, retry=_ONCE, timeout=self._timeout_s
+            )
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         places = {table.name: f"`{self._place(table)}`" for table in TABLES}
@@ -117,8 +121,8 @@ class BigQuery(Sink):
 
     def _query(self, sql: str) -> list[dict[str, Any]]:
         with _said():
-            job = self._client.query(sql, retry=None, job_retry=None, timeout=self._timeout_s)
-            rows = job.result(retry=None, job_retry=None, timeout=self._patience_s)
+            job = self._client.query(sql, retry=_ONCE, job_retry=_ONCE, timeout=self._timeout_s)
+            rows = job.result(retry=_ONCE, job_retry=_ONCE, timeout=self._patience_s)
             return [dict(row.items()) for row in rows]
 
     def _place(self, table: Table) -> str:
@@ -138,12 +142,14 @@ def _said() -> Iterator[None]:
         raise Away("no_answer") from None
 
 
-def _credentials(config: Config) -> google_credentials.Credentials | None:
+def _credentials(config: Config) -> Any:
     """Return the service account's, or none: then the machine's own are found."""
     if config.credentials:
         told = json.loads(config.credentials)
-        return service_account.Credentials.from_service_account_info(told)
-    return google_credentials.AnonymousCredentials() if config.url else None
+        return service_account.Credentials.from_service_account_info(told)  # type: ignore[no-untyped-call, unused-ignore]
+    if not config.url:
+        return None
+    return google_credentials.AnonymousCredentials()  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def _field(column: Column) -> bigquery.SchemaField:

@@ -95,7 +95,11 @@ class ClickHouse(Sink):
                 insert_block=packed.body,
                 fmt="JSONEachRow",
                 compression="gzip",
-                settings={"input_format_allow_errors_num": packed.rejected_max},
+                settings={
+                    "input_format_allow_errors_num": packed.rejected_max,
+                    # On by default since 26: rows would wait in a queue that outlives us.
+                    "async_insert": 0,
+                },
             )
         self._run(f"ALTER TABLE {target} REPLACE PARTITION '{text(part)}' FROM {beside}")
         self._run(f"DROP TABLE {beside} SYNC")

@@ -145,7 +145,7 @@ def _send(sink: Sink, batch: ArchiveBatch, rows: QuerySet[RequestLog], *, now: d
     if 0 < sums["rows"] - held["rows"] <= packed.rejected_max:
         missing = _missing(sink, batch.hour, rows)
         for row in missing.values():
-            sums.subtract(rows=1, **{name: row[name] for name in SUMMED})
+            sums.subtract({"rows": 1, **{name: row[name] for name in SUMMED}})
     if sums != held:
         # Half of an hour is worse than none: it comes again.
         sink.drop(table=REQUESTS, part=batch.hour)
