@@ -48,12 +48,15 @@ class Prospect:
         return settings.ERASURE.cooling if self.parting.total_nusd > 0 else dt.timedelta()
 
 
-def prospect(user: User) -> Prospect:
-    """Say what a user's end would bring now."""
+def prospect(user: User, *, is_asked: bool = True) -> Prospect:
+    """Say what a user's end would bring now; `is_asked` False: it is known that none is asked for.
+
+    What refuses it is looked for before it is asked for; afterwards the closure says what it is.
+    """
     accounts, alone = closures.owned(user)
-    by = money.blocker([account.pk for account in accounts])
+    found = closures.open_of(user) if is_asked else None
+    by = "" if found else money.blocker([account.pk for account in accounts])
     refused = Blocker(by) if by and Blocker(by) in closures.REFUSING else None
-    found = closures.open_of(user)
     return Prospect(
         accounts=accounts,
         alone=alone,

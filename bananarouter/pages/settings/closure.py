@@ -112,7 +112,9 @@ class Leave(Page):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = of(self.request).user
-        found: closing.Prospect = kwargs.pop("found", None) or closing.prospect(user)
+        found: closing.Prospect = kwargs.pop("found", None) or closing.prospect(
+            user, is_asked=of(self.request).closes_at is not None
+        )
         closure = found.closure
         kwargs.setdefault("form", Confirm(user=user, rest_nusd=found.parting.rest_nusd))
         is_amount = closure is not None and closure.blocked_by == Blocker.AMOUNT
