@@ -3,11 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-<<<<<<< ec5fb7a454559cd793c36fd1bd59251fd31430ca
-from accounts import alerts, deliveries
-=======
-from accounts import announcements, deliveries
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
+from accounts import alerts, announcements, deliveries
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -22,14 +18,13 @@ def sweep_notices() -> int:
     return deliveries.sweep(now=timezone.now())
 
 
-<<<<<<< ec5fb7a454559cd793c36fd1bd59251fd31430ca
-@shared_task(name="accounts.sweep_alerts")
-def sweep_alerts() -> int:
-    """Tell of new keys, and of keys in new networks."""
-    return alerts.sweep(now=timezone.now())
-=======
 @shared_task(name="accounts.announce_policies")
 def announce_policies() -> int:
     """Tell users of new versions of the legal documents."""
     return announcements.announce_due(now=timezone.now())
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
+
+
+@shared_task(name="accounts.sweep_alerts")
+def sweep_alerts() -> int:
+    """Tell of new keys, and of keys in new networks."""
+    return alerts.sweep(now=timezone.now())

@@ -5,13 +5,10 @@ from typing import Final
 _EVERY_S: Final = {
     "accounts.sweep_alerts": 10.0,
     "accounts.sweep_notices": 10.0,
-<<<<<<< ec5fb7a454559cd793c36fd1bd59251fd31430ca
+    "accounts.announce_policies": 60.0,
     "logs.watch_spending": 300.0,
     "routing.announce": 3_600.0,
     "routing.keep_up": 60.0,
-=======
-    "accounts.announce_policies": 60.0,
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,
