@@ -17,7 +17,12 @@ from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import roles
+<<<<<<< 10683bb38a8e9aff65347d8f72d4501f5e75ad9d
 from accounts.models import Account, ApiKey, Membership, User
+=======
+from accounts.models import Account, Membership, User
+from bananarouter.pages import agreements
+>>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
 from billing import holds, queries, trials
 from billing import models as billing
 from logs.models import DebugSession
@@ -108,6 +113,16 @@ class Shell:
         found: billing.Hold | None = getattr(account, "hold", None)  # joined to its membership
         return found if holds.is_running(found, now=timezone.now()) else None
 
+    @cached_property
+    def policy_changes(self) -> Sequence[agreements.Change]:
+        """The new terms or policies that the user has not agreed to yet; no query as a rule."""
+        return agreements.changes(self._request)
+
+    @property
+    def must_agree(self) -> bool:
+        """True when one of them holds already: first comes the user's word."""
+        return any(change.is_due for change in self.policy_changes)
+
     @property
     def trial_ceiling_nusd(self) -> int:
         """The dearest price of a million tokens that trial money, or held money, buys."""
@@ -147,10 +162,16 @@ class Private(LoginRequiredMixin, View):
             response = render(request, "no_account.html", status=403)
         elif request.user.is_authenticated and not self._allows(of(request).role):
             response = render(request, "forbidden_role.html", status=403)
+        elif request.user.is_authenticated and self._waits_for_a_word(request):
+            response = HttpResponseRedirect(agreements.url(request))
         else:
             response = super().dispatch(request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
+
+    def _waits_for_a_word(self, request: HttpRequest) -> bool:
+        """Tell whether a changed policy must be agreed to first; leaving never waits for it."""
+        return not request.path.startswith(agreements.OPEN) and of(request).must_agree
 
     @property
     def account(self) -> Account:
