@@ -5,10 +5,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from bananarouter import env, payment_settings, privacy_settings, schedule
-<<<<<<< 10683bb38a8e9aff65347d8f72d4501f5e75ad9d
-=======
 from bananarouter.sign_in_settings import *  # noqa: F403  settings are named by their place
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
 from routing.translators.effort import EFFORT_SHARES as DEFAULT_SHARES
 
 # Core

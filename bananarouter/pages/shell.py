@@ -17,12 +17,8 @@ from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import roles
-<<<<<<< 10683bb38a8e9aff65347d8f72d4501f5e75ad9d
 from accounts.models import Account, ApiKey, Membership, User
-=======
-from accounts.models import Account, Membership, User
 from bananarouter.pages import agreements
->>>>>>> bb1016babca70d9a801167aad9a59c8083de480e
 from billing import holds, queries, trials
 from billing import models as billing
 from logs.models import DebugSession

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0015_key_debug'),
+        ('accounts', '0016_key_debug'),
         ('logs', '0005_requests'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
