@@ -215,7 +215,10 @@ def _finish(export: Export, part: Path, written: downloads.Written) -> None:
         return
     part.rename(_file(export))
     notice = notifications.Notice(
-        kind="security", key=f"export:{export.public_id}", name="export_ready", path=PATH
+        kind="security",
+        key=f"export:{export.public_id}",
+        name="export_ready" if export.session_digest else "export_answer",
+        path=PATH,
     )
     notifications.tell(user=export.user, notice=notice, now=now)
 

@@ -156,6 +156,7 @@ def test_its_user_is_told_once_it_is_ready():
     made = built(alice)
     (told,) = Notification.objects.filter(user=alice)
     assert (told.kind, told.key) == ("security", f"export:{made.public_id}")
+    assert told.name == "export_ready"
     assert made.expires_at - made.ended_at == dt.timedelta(hours=24)
 
 
