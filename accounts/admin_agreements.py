@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -24,12 +24,25 @@ else:
 
 @admin.register(PolicyVersion)
 class PolicyVersionAdmin(Fixed, Base):
-    """Published versions of the legal documents; `publish_policies` makes them."""
+    """Published versions of the legal documents."""
 
-    list_display = ["document", "version", "effective_at", "published_at", "summary"]
-    list_filter = ["document", "effective_at"]
+    change_list_template = "admin/policy_versions.html"
+    list_display = ["document", "version", "is_material", "published_at", "announced_at",
+                    "effective_at", "agreed", "summary"]  # fmt: skip
+    list_filter = ["document", "is_material", "effective_at"]
     search_fields = ["=version", "=sha256", "summary"]
     ordering = ["-effective_at", "document"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PolicyVersion]:
+        is_given = Q(consent__action=Consent.Action.GIVEN)
+        users = Count("consent__user", filter=is_given, distinct=True)
+        rows: QuerySet[PolicyVersion] = super().get_queryset(request).annotate(users=users)
+        return rows
+
+    @admin.display(description="users who agreed")
+    def agreed(self, row: PolicyVersion) -> int:
+        found: int = vars(row)["users"]  # annotated above
+        return found
 
 
 @admin.register(Consent)

@@ -1,6 +1,7 @@
 """What users agreed to, by version, and when they took it back: rows are added, never changed."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from accounts import policies
 from accounts.models import Consent, PolicyVersion, User
@@ -20,6 +21,42 @@ def accept_policies(*, user: User, now: dt.datetime) -> None:
     """Record that a user accepts the terms and the privacy policy in force."""
     for purpose, document in _POLICIES.items():
         give(user=user, purpose=purpose, version=policies.current(document, now), now=now)
+
+
+def unheard(*, user: User, now: dt.datetime) -> list[PolicyVersion]:
+    """Return versions of terms and privacy policy, in force or to come, newer than agreed to.
+
+    Of a document to which the user never agreed (a user made by a command) there are none; two
+    queries.
+    """
+    agreed: dict[str, Consent] = {}
+    rows = Consent.objects.filter(user=user, purpose__in=_POLICIES).order_by("pk")
+    for row in rows:
+        agreed[_POLICIES[Consent.Purpose(row.purpose)]] = row
+    found: list[PolicyVersion] = []
+    for version in PolicyVersion.objects.filter(document__in=agreed).order_by("pk"):
+        latest_word = agreed[version.document]
+        is_newer = version.pk > (latest_word.version_id or 0)
+        if is_newer and latest_word.action == Consent.Action.GIVEN:
+            # Of several that hold by now the last one is the text.
+            older = [
+                one
+                for one in found
+                if one.document == version.document
+                and policies.holds(one, now)
+                and policies.holds(version, now)
+            ]
+            found = [one for one in found if one not in older]
+            found.append(version)
+    return found
+
+
+def agree(*, user: User, versions: Collection[PolicyVersion], now: dt.datetime) -> None:
+    """Record that a user agrees to versions of terms or privacy policy."""
+    purposes = {document: purpose for purpose, document in _POLICIES.items()}
+    for version in versions:
+        document = PolicyVersion.Document(version.document)
+        give(user=user, purpose=purposes[document], version=version, now=now)
 
 
 def withdraw(*, user: User, purpose: str, now: dt.datetime) -> Consent:

@@ -1,47 +1,99 @@
-"""Versions of the legal documents: which one holds, and which ones held before."""
+"""Versions of the legal documents: which one holds, which ones held before, which one comes.
+
+A material version holds when its day has come, when everybody has been told of it, and when they
+have had POLICY_NOTICE_DAYS since; the telling is accounts.announcements.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, Max, Q
 
 from accounts.models import PolicyVersion
+
+STAMP_S = 60
+_STAMP = "policies:stamp"
 
 
 class VersionChanged(ValueError):
     """A published version has another text: a change needs a version of its own."""
 
 
-def publish(
-    *,
-    document: str,
-    version: str,
-    text_sha256: str,
-    summary: str,
-    effective_at: dt.datetime,
-    now: dt.datetime,
-) -> PolicyVersion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A version to publish. `sha256` stands for the texts of all languages together."""
+
+    document: str
+    version: str
+    sha256: str
+    summary: str
+    is_material: bool
+    effective_at: dt.datetime
+
+
+def notice() -> dt.timedelta:
+    """Return how long before a material change everybody is told."""
+    return dt.timedelta(days=settings.POLICY_NOTICE_DAYS)
+
+
+def publish(text: Text, *, now: dt.datetime) -> PolicyVersion:
     """Publish a version; return the one that is there when it was published before.
 
-    `text_sha256` stands for the texts of all languages together. Raises: VersionChanged.
+    The first one of an installation, and those published with it, are news to nobody: they hold
+    from their day. Any other is announced first. Raises: VersionChanged.
     """
+    is_news = PolicyVersion.objects.filter(document=text.document, published_at__lt=now).exists()
+    earliest = now + notice() if is_news and text.is_material else text.effective_at
     found, _ = PolicyVersion.objects.get_or_create(
-        document=document,
-        version=version,
+        document=text.document,
+        version=text.version,
         defaults={
-            "sha256": text_sha256,
-            "summary": summary,
+            "sha256": text.sha256,
+            "summary": text.summary,
+            "is_material": text.is_material,
             "published_at": now,
-            "effective_at": effective_at,
+            "effective_at": max(text.effective_at, earliest),
+            "announced_at": None if is_news else now,
         },
     )
-    if found.sha256 != text_sha256:
-        raise VersionChanged(f"{document} {version} was published with another text")
+    if found.sha256 != text.sha256:
+        raise VersionChanged(f"{text.document} {text.version} was published with another text")
     return found
 
 
 def current(document: str, now: dt.datetime) -> PolicyVersion | None:
     """Return the version in force, None before the first one is."""
-    rows = PolicyVersion.objects.filter(document=document, effective_at__lte=now)
+    rows = PolicyVersion.objects.filter(_told(), document=document, effective_at__lte=now)
     return rows.order_by("-effective_at", "-pk").first()
+
+
+def holds(version: PolicyVersion, now: dt.datetime) -> bool:
+    """Tell whether a version's time has come."""
+    is_told = not version.is_material or version.announced_at is not None
+    return is_told and version.effective_at <= now
+
+
+def coming(document: str, now: dt.datetime) -> Sequence[PolicyVersion]:
+    """Return the versions of a document that are published and do not hold yet, oldest first."""
+    rows = PolicyVersion.objects.filter(document=document)
+    return list(rows.exclude(_told(), effective_at__lte=now).order_by("pk"))
+
+
+def _told() -> Q:
+    return Q(is_material=False) | Q(announced_at__isnull=False)
+
+
+def stamp() -> str:
+    """Return a word that changes with every version published or announced; kept for a minute."""
+    found: str | None = cache.get(_STAMP)
+    if found is None:
+        told = PolicyVersion.objects.aggregate(last=Max("pk"), told=Count("announced_at"))
+        found = f"{told['last'] or 0}:{told['told']}"
+        cache.set(_STAMP, found, STAMP_S)
+    return found
 
 
 def history(document: str) -> Sequence[PolicyVersion]:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import deliveries
+from accounts import announcements, deliveries
 
 
 @shared_task(name=deliveries.SEND_NOTICE)
@@ -16,3 +16,9 @@ def send_notice(notification_pk: int) -> int:
 def sweep_notices() -> int:
     """Send what no task took, and what failed before."""
     return deliveries.sweep(now=timezone.now())
+
+
+@shared_task(name="accounts.announce_policies")
+def announce_policies() -> int:
+    """Tell users of new versions of the legal documents."""
+    return announcements.announce_due(now=timezone.now())

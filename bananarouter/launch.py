@@ -296,6 +296,6 @@ def _migrate() -> None:
 
 def _publish_policies() -> None:
     try:
-        documents.publish_all(now=timezone.now())
+        documents.publish_at_start(now=timezone.now())
     except policies.VersionChanged as error:
         raise CannotStart(f"{error}: give the new text a new version.") from error

@@ -4,6 +4,7 @@ from typing import Final
 
 _EVERY_S: Final = {
     "accounts.sweep_notices": 10.0,
+    "accounts.announce_policies": 60.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,

@@ -1,6 +1,7 @@
 """The staff site: Django's admin under our own name."""
 
 from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
 
 
 class StaffSite(admin.AdminSite):
@@ -9,3 +10,10 @@ class StaffSite(admin.AdminSite):
     site_header = "BananaRouter staff"
     site_title = "BananaRouter staff"
     index_title = "Operations"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Add the pages that belong to no table."""
+        from bananarouter.pages.legal import publishing  # noqa: PLC0415 - apps are loaded by then
+
+        publish = self.admin_view(publishing.Publish.as_view())
+        return [path("policies/", publish, name="policy_publish"), *super().get_urls()]

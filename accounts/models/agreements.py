@@ -17,9 +17,16 @@ class PolicyVersion(models.Model):
     document = models.CharField(max_length=16, choices=Document.choices)
     version = models.CharField(max_length=20)
     sha256 = models.CharField(max_length=64)
-    summary = models.CharField(max_length=400, blank=True)
+    # What it changes, in an English sentence that the catalogs may translate.
+    summary = models.CharField(max_length=200, blank=True)
+    # True: it changes what users agreed to. It holds only after they had time to read it.
+    is_material = models.BooleanField(default=False)
     published_at = models.DateTimeField()
     effective_at = models.DateTimeField()
+    # When everybody had been told; NULL: the telling is under way.
+    announced_at = models.DateTimeField(null=True, blank=True)
+    # The latest user, by number, who was told.
+    told_up_to = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [

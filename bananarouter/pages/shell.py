@@ -17,6 +17,7 @@ from django.views.generic import TemplateView
 
 from accounts import roles
 from accounts.models import Account, Membership, User
+from bananarouter.pages import agreements
 from billing import holds, queries, trials
 from billing import models as billing
 
@@ -94,6 +95,16 @@ class Shell:
         found: billing.Hold | None = getattr(account, "hold", None)  # joined to its membership
         return found if holds.is_running(found, now=timezone.now()) else None
 
+    @cached_property
+    def policy_changes(self) -> Sequence[agreements.Change]:
+        """The new terms or policies that the user has not agreed to yet; no query as a rule."""
+        return agreements.changes(self._request)
+
+    @property
+    def must_agree(self) -> bool:
+        """True when one of them holds already: first comes the user's word."""
+        return any(change.is_due for change in self.policy_changes)
+
     @property
     def trial_ceiling_nusd(self) -> int:
         """The dearest price of a million tokens that trial money, or held money, buys."""
@@ -133,10 +144,16 @@ class Private(LoginRequiredMixin, View):
             response = render(request, "no_account.html", status=403)
         elif request.user.is_authenticated and not self._allows(of(request).role):
             response = render(request, "forbidden_role.html", status=403)
+        elif request.user.is_authenticated and self._waits_for_a_word(request):
+            response = HttpResponseRedirect(agreements.url(request))
         else:
             response = super().dispatch(request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
+
+    def _waits_for_a_word(self, request: HttpRequest) -> bool:
+        """Tell whether a changed policy must be agreed to first; leaving never waits for it."""
+        return not request.path.startswith(agreements.OPEN) and of(request).must_agree
 
     @property
     def account(self) -> Account:

@@ -9,12 +9,17 @@ NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 CROSS_BORDER = Consent.Purpose.CROSS_BORDER
 
 
+def published(version, *, effective_at=NOW):
+    text = policies.Text(
+        document=PolicyVersion.Document.TERMS, version=version, sha256=version * 64, summary="",
+        is_material=True, effective_at=effective_at,
+    )  # fmt: skip
+    return policies.publish(text, now=NOW)
+
+
 @pytest.fixture
 def terms():
-    return policies.publish(
-        document=PolicyVersion.Document.TERMS, version="1", text_sha256="0" * 64, summary="",
-        effective_at=NOW, now=NOW,
-    )  # fmt: skip
+    return published("1")
 
 
 def test_the_latest_word_counts_and_every_word_stays(alice):
@@ -38,10 +43,7 @@ def test_a_consent_carries_its_moment_and_version(alice, terms):
 
 
 def test_policies_are_accepted_in_the_version_in_force(alice, terms):
-    policies.publish(
-        document=PolicyVersion.Document.TERMS, version="2", text_sha256="1" * 64, summary="",
-        effective_at=NOW + dt.timedelta(days=30), now=NOW,
-    )  # fmt: skip
+    published("2", effective_at=NOW + dt.timedelta(days=30))
     consents.accept_policies(user=alice, now=NOW)
     accepted = consents.latest(user=alice, purpose=Consent.Purpose.TERMS)
     assert accepted is not None

@@ -1,10 +1,15 @@
-"""Versions of legal documents are published once and come into force in time."""
+"""Versions of legal documents: told to everybody first, in force in time, agreed to."""
 
 import datetime as dt
 
 import pytest
+from django.core.cache import cache
+from django.db import IntegrityError, connection
 
-from accounts import policies
+from accounts import announcements, consents, policies
+from accounts.models import Consent, Notification, PolicyVersion, User
+from accounts.policies import Text
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -12,11 +17,12 @@ NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 
 
-def publish(version="1", *, document="privacy", text_sha256="a" * 64, effective_at=NOW):
-    return policies.publish(
-        document=document, version=version, text_sha256=text_sha256, summary="First.",
-        effective_at=effective_at, now=NOW,
-    )  # fmt: skip
+def publish(version="1", *, now=NOW, **fields):
+    text = {
+        "document": "privacy", "version": version, "sha256": "a" * 64, "summary": "First.",
+        "is_material": True, "effective_at": NOW, **fields,
+    }  # fmt: skip
+    return policies.publish(Text(**text), now=now)
 
 
 def test_a_version_is_published_once():
@@ -29,11 +35,11 @@ def test_a_version_is_published_once():
 def test_a_published_text_cannot_change():
     publish()
     with pytest.raises(policies.VersionChanged):
-        publish(text_sha256="b" * 64)
+        publish(sha256="b" * 64)
     assert policies.history("privacy")[0].sha256 == "a" * 64
 
 
-def test_the_current_version_is_the_latest_in_force():
+def test_versions_of_a_new_installation_hold_from_their_day():
     assert policies.current("privacy", NOW) is None
     first = publish()
     second = publish("2", effective_at=NOW + DAY)
@@ -46,4 +52,106 @@ def test_the_current_version_is_the_latest_in_force():
 def test_documents_do_not_mix():
     publish()
     assert policies.current("terms", NOW) is None
-    assert publish(document="terms", text_sha256="b" * 64).version == "1"
+    assert publish(document="terms", sha256="b" * 64).version == "1"
+
+
+@pytest.mark.clause("7-updates")
+def test_a_material_change_waits_until_everybody_was_told_and_had_time(settings):
+    settings.POLICY_NOTICE_DAYS = 14
+    alice, bob = factories.user("alice"), factories.user("bob")
+    first = publish()
+    later = NOW + 30 * DAY
+    second = publish("2", now=later, summary="Longer.", effective_at=later)
+    assert second.effective_at == later + 14 * DAY
+    # Its day comes, and nobody was told: the old one goes on.
+    assert policies.current("privacy", later + 60 * DAY) == first
+    told_at = later + 60 * DAY
+    assert announcements.announce_due(now=told_at) == 2
+    for user in (alice, bob):
+        notice = Notification.objects.get(user=user)
+        assert (notice.kind, notice.facts["summary"]) == ("policy_change", "Longer.")
+        assert notice.path == "/privacy/2"
+        assert set(notice.deliveries.values_list("way", flat=True)) == {"email", "web"}
+    assert policies.current("privacy", told_at + 14 * DAY - DAY / 24) == first
+    assert policies.current("privacy", told_at + 14 * DAY) == second
+
+
+def test_nobody_is_told_twice_and_who_comes_later_is_told(settings):
+    publish()
+    factories.user("alice")
+    publish("2", now=NOW + DAY)
+    assert announcements.announce_due(now=NOW + DAY) == 1
+    assert announcements.announce_due(now=NOW + DAY) == 0
+    factories.user("bob")
+    assert announcements.announce_due(now=NOW + 2 * DAY) == 1
+    assert Notification.objects.count() == 2
+
+
+@pytest.mark.sqlite
+def test_a_telling_that_breaks_off_goes_on(monkeypatch):
+    monkeypatch.setattr(announcements, "USERS_MAX", 1)
+    people = [factories.user(name) for name in ("alice", "bob", "carol")]
+    publish()
+    version = publish("2", now=NOW + DAY)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON accounts_notification "
+            f"WHEN NEW.user_id = {people[1].pk} BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    with pytest.raises(IntegrityError):
+        announcements.announce_due(now=NOW + DAY)
+    version.refresh_from_db()
+    assert (version.told_up_to, version.announced_at) == (people[0].pk, None)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER full_disk")
+    assert announcements.announce_due(now=NOW + DAY) == 2
+    assert Notification.objects.count() == 3
+
+
+def test_a_change_of_form_holds_from_its_day_and_is_told_all_the_same():
+    factories.user("alice")
+    publish()
+    second = publish("2", now=NOW + DAY, is_material=False)
+    assert policies.current("privacy", NOW + DAY) == second
+    assert announcements.announce_due(now=NOW + DAY) == 1
+
+
+def test_a_locked_out_user_is_not_written_to():
+    User.objects.filter(pk=factories.user("alice").pk).update(is_active=False)
+    publish()
+    publish("2", now=NOW + DAY)
+    assert announcements.announce_due(now=NOW + DAY) == 0
+
+
+@pytest.mark.clause("7-updates")
+def test_a_user_agrees_to_what_is_new_and_to_nothing_else():
+    alice = factories.user("alice")
+    publish()
+    publish(document="terms")
+    consents.accept_policies(user=alice, now=NOW)
+    assert consents.unheard(user=alice, now=NOW) == []
+    second = publish("2", now=NOW + DAY)
+    assert consents.unheard(user=alice, now=NOW + DAY) == [second]
+    consents.agree(user=alice, versions=[second], now=NOW + DAY)
+    assert consents.unheard(user=alice, now=NOW + DAY) == []
+    latest = consents.latest(user=alice, purpose=Consent.Purpose.PRIVACY)
+    assert (latest.version, latest.created_at) == (second, NOW + DAY)
+
+
+def test_who_never_agreed_is_asked_nothing():
+    publish()
+    assert consents.unheard(user=factories.user("robot"), now=NOW) == []
+
+
+def test_the_stamp_changes_with_every_publication():
+    stamps = set()
+    for act in (lambda: None, publish, lambda: publish("2", now=NOW + DAY),
+                lambda: announcements.announce_due(now=NOW + DAY)):  # fmt: skip
+        act()
+        cache.clear()
+        stamps.add(policies.stamp())
+    assert len(stamps) == 4
+
+
+def test_a_document_is_one_of_three():
+    assert set(PolicyVersion.Document.values) == {"privacy", "terms", "acceptable_use"}

@@ -27,6 +27,8 @@ class Version:
     effective_on: dt.date
     sha256: str
     summary: Words
+    # It changes what users agreed to: see accounts.policies.
+    is_material: bool = True
 
     @property
     def effective_at(self) -> dt.datetime:
@@ -81,37 +83,79 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
 }
 
 
-def template(document: str, language: str) -> str:
+def template(document: str, version: str, language: str) -> str:
     """Return the template of a text; what is not Chinese reads English."""
-    return f"legal/{'zh' if language.startswith('zh') else 'en'}/{document}.html"
+    folder = "zh" if language.startswith("zh") else "en"
+    return f"legal/{folder}/{document}/{version}.html"
 
 
-def sha256(document: str) -> str:
-    """Return the fingerprint of a document's texts as they stand in the repository."""
+def sha256(document: str, version: str) -> str:
+    """Return the fingerprint of a version's texts as they stand in the repository."""
     digest = hashlib.sha256()
     for language in LANGUAGES:
-        path = Path(settings.BASE_DIR) / "templates" / template(document, language)
+        path = Path(settings.BASE_DIR) / "templates" / template(document, version, language)
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def version_of(document: str, number: str) -> Version | None:
+    """Return a version of this program's, None for one that it does not know."""
+    return next((one for one in VERSIONS[document] if one.number == number), None)
+
+
 def summary(row: PolicyVersion) -> Words:
     """Say in the reader's language what a published version changed."""
-    versions = VERSIONS.get(row.document, ())
-    return next((v.summary for v in versions if v.number == row.version), row.summary)
+    known = version_of(row.document, row.version) if row.document in VERSIONS else None
+    return known.summary if known else row.summary
 
 
-@translation.override("en")
+def waiting() -> list[tuple[str, Version]]:
+    """Return the versions that are not published yet, the oldest of each document first."""
+    published = set(PolicyVersion.objects.values_list("document", "version"))
+    return [
+        (document, version)
+        for document, versions in VERSIONS.items()
+        for version in reversed(versions)
+        if (document, version.number) not in published
+    ]
+
+
+def publish(document: str, version: Version, *, now: dt.datetime) -> PolicyVersion:
+    """Publish one version. Raises: policies.VersionChanged."""
+    with translation.override("en"):
+        summary_text = str(version.summary)
+    text = policies.Text(
+        document=document,
+        version=version.number,
+        sha256=version.sha256,
+        summary=summary_text,
+        is_material=version.is_material,
+        effective_at=version.effective_at,
+    )
+    return policies.publish(text, now=now)
+
+
 @transaction.atomic
 def publish_all(*, now: dt.datetime) -> None:
     """Publish every version that is not yet. Raises: policies.VersionChanged."""
     for document, versions in VERSIONS.items():
         for version in reversed(versions):
-            policies.publish(
-                document=document,
-                version=version.number,
-                text_sha256=version.sha256,
-                summary=str(version.summary),
-                effective_at=version.effective_at,
-                now=now,
-            )
+            publish(document, version, now=now)
+
+
+@transaction.atomic
+def publish_at_start(*, now: dt.datetime) -> None:
+    """Publish what needs no decision: a new installation's versions, and changes of form.
+
+    A material version of an installation with users waits for staff, who see first whom it is
+    told to. Raises: policies.VersionChanged.
+    """
+    if not PolicyVersion.objects.exists():
+        publish_all(now=now)
+        return
+    pending = {(document, version.number) for document, version in waiting() if version.is_material}
+    for document, versions in VERSIONS.items():
+        for version in reversed(versions):
+            if (document, version.number) in pending:
+                break  # what comes after it waits with it
+            publish(document, version, now=now)

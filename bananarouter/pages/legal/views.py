@@ -5,38 +5,37 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
-from django.utils.translation import gettext_lazy as _
 from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import policies
+from accounts.models import PolicyVersion
 from bananarouter.pages.legal import documents, processors
+from bananarouter.pages.legal.titles import TITLES
 
-TITLES: dict[str, str | Promise] = {
-    documents.Document.PRIVACY: _("Privacy policy"),
-    documents.Document.TERMS: _("Terms of service"),
-    documents.Document.ACCEPTABLE_USE: _("Acceptable use policy"),
-}
 _HEADING = re.compile(r"<h2([^>]*)>(.*?)</h2>", re.DOTALL)
 _SECTION = re.compile(r'<section class="clause" id="([^"]+)">\s*<h2>|<h2 id="([^"]+)">')
 SECURITY_TXT_DAYS = 180
 
 
 class Text(TemplateView):
-    """One legal document in the reader's language, with its version and history."""
+    """One version of a legal document in the reader's language: the one in force, or another."""
 
     template_name = "legal/document.html"
     document = ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        name = documents.template(self.document, get_language() or "en")
+        now = timezone.now()
+        history = policies.history(self.document)
+        held = next((row for row in history if policies.holds(row, now)), None)
+        shown = self._shown(kwargs.pop("version", None), held)
+        name = documents.template(self.document, shown.number, get_language() or "en")
         text = render_to_string(
             name,
             {
@@ -47,14 +46,34 @@ class Text(TemplateView):
             },
             request=self.request,
         )
+        row = next((row for row in history if row.version == shown.number), None)
         return super().get_context_data(
             title=TITLES[self.document],
             text=mark_safe(text),  # noqa: S308  our own template, rendered with escaping
             contents=contents(text),
-            version=documents.VERSIONS[self.document][0],
-            history=[(row, documents.summary(row)) for row in policies.history(self.document)],
+            version=shown,
+            row=row,
+            is_held=row is None or row == held,
+            is_coming=row is not None and not policies.holds(row, now),
+            coming=[row for row in history if not policies.holds(row, now)],
+            current_url=reverse(self.document),
+            history=[
+                (row, documents.summary(row), reverse(f"{self.document}_version", args=[number]))
+                for row in history
+                if documents.version_of(self.document, number := row.version)
+            ],
             **kwargs,
         )
+
+    def _shown(self, number: str | None, held: PolicyVersion | None) -> documents.Version:
+        """Return the version asked for, else the one in force, else this program's latest."""
+        if number is not None:
+            found = documents.version_of(self.document, number)
+            if found is None:
+                raise Http404
+            return found
+        found = documents.version_of(self.document, held.version) if held else None
+        return found or documents.VERSIONS[self.document][0]
 
 
 def contents(text: str) -> list[tuple[str, str]]:
