@@ -36,7 +36,7 @@ def logs() -> tuple[int, str, bool]:
 
 
 def debug_key_dir(data_dir: Path) -> Path:
-    """Return the folder of debug mode's data keys, which belongs in no backup (ADR 33)."""
+    """Return the folder of debug mode's data keys, which belongs in no backup (ADR 31)."""
     return Path(env.text("DEBUG_KEY_DIR", str(data_dir / "debug-keys"))).expanduser().resolve()
 
 

@@ -1,4 +1,4 @@
-"""Data keys of debug mode: a file for each session, outside of every database (ADR 33).
+"""Data keys of debug mode: a file for each session, outside of every database (ADR 31).
 
 What a session keeps is encrypted under its own key, and the key is written nowhere but here,
 wrapped under settings.CREDENTIAL_KEYS. A destroyed file ends the session's content for good,

@@ -1,7 +1,7 @@
 """Feeding the archive: an hour at a time, oldest first, each replaced whole until it is right.
 
 What is sent is what the log holds when it is read, so sending an hour again never doubles a row,
-and an hour whose rows came late is sent again (ADR 35).
+and an hour whose rows came late is sent again (ADR 33).
 """
 
 import datetime as dt

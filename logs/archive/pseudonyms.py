@@ -2,7 +2,7 @@
 
 Each account has a random key for each day on which it called. What the archive knows of it is an
 HMAC under that key, so two days of one account cannot be joined by anybody without our database,
-and by nobody at all when the day's keys are gone: after the window, or at erasure (ADR 35).
+and by nobody at all when the day's keys are gone: after the window, or at erasure (ADR 33).
 """
 
 import datetime as dt
