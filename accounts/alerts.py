@@ -61,15 +61,6 @@ def logged_in(user: User, *, device: str, address: str, now: dt.datetime) -> boo
     return notifications.tell(user=user, notice=notice, now=now)
 
 
-def key_leaked(key: ApiKey, *, source: str, now: dt.datetime) -> int:
-    """Tell that a key was found in public and no longer works; return how many were told.
-
-    `source` says where in a word or two: "GitHub".
-    """
-    notice = _of_key(key, "key_leaked", f"key-leaked:{key.pk}", source=source, is_urgent=True)
-    return _tell_managers(key, notice, now=now)
-
-
 def sweep(*, now: dt.datetime) -> int:
     """Tell of keys that were made and of networks that are new; return how many were told."""
     fresh = ApiKey.objects.filter(is_announced=False).select_related("account", "created_by")

@@ -35,6 +35,7 @@ class Blocker(enum.StrEnum):
     ORDER = "order"  # a payment is under way
     REFUND = "refund"
     RUNNING = "running"  # requests hold money
+    HOLD = "hold"  # a law asks for what is kept of an account
     # More would be lost than the user agreed to.
     AMOUNT = "amount"
 

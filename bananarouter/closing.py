@@ -20,6 +20,7 @@ from billing.payments import closures as money
 from billing.payments import refund_rules
 from billing.payments.closures import Parting
 from billing.processors import base
+from logs import holds
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +122,8 @@ def begin(closure: Closure, *, now: dt.datetime) -> None:
     accounts, alone = closures.owned(user)
     ids = [account.pk for account in accounts]
     by: str = Blocker.SOLE_OWNER if alone else money.blocker(ids)
+    if not by and not holds.held_accounts(now=now).isdisjoint(ids):
+        by = Blocker.HOLD
     found = money.parting(accounts, since=closure.asked_at)
     if not by and found.rest_nusd > closure.forfeit_nusd:
         by = Blocker.AMOUNT

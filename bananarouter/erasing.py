@@ -19,6 +19,9 @@ from accounts.models import Account, ApiKey, Closure, User
 from accounts.traces import Place, Search
 from bananarouter import closing_mail
 from billing.payments import closures as money
+from logs.archive import erasure as archive
+from logs.archive.base import Away
+from logs.archive.watermarks import Busy
 from logs.models import RequestLog
 
 State = Closure.State
@@ -40,20 +43,33 @@ class Outside:
 
     name: str
     why: str
-    # Both may be repeated. Raises: Unreachable, base.ProcessorError.
-    erase: Callable[[Leaver, Search], int]
+    # It may be repeated. Raises: Unreachable, base.ProcessorError.
+    erase: Callable[[Leaver, Search, dt.datetime], int]
+
+
+def _from_archive(subject: Leaver, now: dt.datetime) -> int:
+    """Delete the rows of the accounts that end, and the keys of their names."""
+    try:
+        return sum(archive.erase(account_id=pk, now=now).rows for pk in subject.alone)
+    except (Away, Busy) as error:
+        raise Unreachable("archive") from error
 
 
 OUTSIDE: Final = (
     Outside(
         name="payment_customers",
         why="Who pays is known to the payment service as long as it keeps a card.",
-        erase=lambda subject, _: money.forget_customers(subject.alone),
+        erase=lambda subject, _, __: money.forget_customers(subject.alone),
+    ),
+    Outside(
+        name="archive",
+        why="Its rows bear a name of one day; they go, and so do the keys of these names.",
+        erase=lambda subject, _, now: _from_archive(subject, now),
     ),
     Outside(
         name="cache",
         why="Counters of log-ins and of what was typed, gone by themselves within a day.",
-        erase=lambda _, search: traces.drop_from_cache(search),
+        erase=lambda _, search, __: traces.drop_from_cache(search),
     ),
 )
 
@@ -75,7 +91,7 @@ def carry_out(closure: Closure, *, now: dt.datetime) -> None:
     outside = dict(closure.certificate.get("outside", {}))
     for store in OUTSIDE:
         # What an earlier call did counts as well.
-        outside[store.name] = outside.get(store.name, 0) + store.erase(subject, search)
+        outside[store.name] = outside.get(store.name, 0) + store.erase(subject, search, now)
         _keep(closure, outside=outside)
     _empty(closure, subject, search, now=now)
     # What a request that was still running wrote meanwhile.

@@ -2,81 +2,19 @@
 
 import secrets
 from functools import partial
-from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account
 from accounts.personal_data import (
     BOOKS_WHY,
     Ending,
     Retention,
-    Rows,
     Store,
-    Subject,
     apart,
     names,
 )
-from billing import models
-
-
-def orders(subject: Subject) -> QuerySet[models.Order]:
-    """Return the orders of a person's accounts, and those that the person made elsewhere."""
-    mine = Q(account_id__in=subject.owned)
-    if subject.counts_elsewhere:
-        mine |= Q(created_by_id=subject.user_id)
-    return models.Order.objects.filter(mine).order_by("pk")
-
-
-def nameless(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return a paper's facts without the buyer's identity.
-
-    Country and tax stay; a tax number only where it is why no tax was charged (reverse charge,
-    Directive 2006/112/EC, Art. 226).
-    """
-    buyer = facts.get("buyer", {})
-    kept = {"name": "", "address": "", "country": buyer.get("country", ""), "email": ""}
-    kept["tax_id"] = buyer.get("tax_id", "") if facts.get("is_reverse_charge") else ""
-    return {**facts, "buyer": kept, "account": ""}
-
-
-def _unsaid(notice: dict[str, Any]) -> dict[str, Any]:
-    """Return a notice without the tokens that lead to its payer."""
-    return {**notice, "card_fingerprint": "", "method": {}}
-
-
-def charges(subject: Subject) -> QuerySet[models.Charge]:
-    """Return what a person's requests cost; found through leases, which have the index."""
-    leases = models.Lease.objects.filter(wallet_id__in=subject.reach)
-    mine = subject.made(account="wallet_id", key="api_key_id")
-    return models.Charge.objects.filter(mine, lease_id__in=leases.values("pk"))
-
-
-def _postings(subject: Subject) -> QuerySet[models.LedgerTransaction]:
-    mine = models.LedgerEntry.objects.filter(account__owner_id__in=subject.owned)
-    return models.LedgerTransaction.objects.filter(pk__in=mine.values("transaction")).order_by("pk")
-
-
-def _notices(subject: Subject) -> QuerySet[models.WebhookEvent]:
-    numbers = [pk.hex for pk in orders(subject).values_list("pk", flat=True)]
-    ids = Account.objects.filter(pk__in=subject.owned).values_list("public_id", flat=True)
-    cards = Q(notice__method__account__in=[str(public_id) for public_id in ids])
-    return models.WebhookEvent.objects.filter(Q(notice__order_ref__in=numbers) | cards)
-
-
-def _statement_rows(subject: Subject) -> QuerySet[models.StatementRow]:
-    paid = orders(subject).exclude(payment_ref="")
-    return models.StatementRow.objects.filter(payment_ref__in=paid.order_by().values("payment_ref"))
-
-
-def _of_account(model: type[Model], path: str = "account_id") -> Rows:
-    return lambda subject: QuerySet(model).filter(**{f"{path}__in": subject.owned})
-
-
-def _of_order(model: type[Model]) -> Rows:
-    return lambda subject: QuerySet(model).filter(order__in=orders(subject).order_by().values("pk"))
-
+from billing import models, subjects
 
 _BOOKS = partial(Store, retention=Retention.BOOKS, ending=Ending.PSEUDONYMIZED, why=BOOKS_WHY)
 
@@ -92,7 +30,7 @@ MONEY_IN = (
         name="orders",
         title=_("Orders"),
         model=models.Order,
-        rows=orders,
+        rows=subjects.orders,
         fields=names(
             "id account_id purpose processor method state is_live currency net_minor "
             "tax_minor credit_nusd rate_ppm rate_source refunded_minor session_ref "
@@ -115,7 +53,7 @@ MONEY_IN = (
         name="order_events",
         title=_("What happened to orders"),
         model=models.OrderEvent,
-        rows=_of_order(models.OrderEvent),
+        rows=subjects.of_order(models.OrderEvent),
         fields=names("order_id at code facts state"),
         withheld=apart(inner="id", others="actor"),
         clears={"actor": ""},
@@ -124,16 +62,16 @@ MONEY_IN = (
         name="payment_notices",
         title=_("What payment processors told us"),
         model=models.WebhookEvent,
-        rows=_notices,
+        rows=subjects.notices,
         fields=names("processor event_id kind notice received_at applied_at outcome"),
         withheld=apart(inner="id sha256 attempts next_try_at"),
-        clears={"notice": _unsaid, "sha256": b""},
+        clears={"notice": subjects.unsaid, "sha256": b""},
     ),
     _BOOKS(
         name="refunds",
         title=_("Refunds"),
         model=models.Refund,
-        rows=_of_order(models.Refund),
+        rows=subjects.of_order(models.Refund),
         fields=names(
             "id order_id state amount_minor tax_minor wallet_nusd owed_nusd refund_ref reason "
             "failure created_at ended_at"
@@ -145,7 +83,7 @@ MONEY_IN = (
         name="disputes",
         title=_("Disputes of payments"),
         model=models.Dispute,
-        rows=_of_order(models.Dispute),
+        rows=subjects.of_order(models.Dispute),
         fields=names(
             "order_id dispute_ref state amount_minor fee_minor reserved_nusd owed_nusd "
             "taken_nusd tax_minor said reason opened_at ended_at"
@@ -156,7 +94,7 @@ MONEY_IN = (
         name="suspense",
         title=_("Payments that needed a decision"),
         model=models.Suspense,
-        rows=_of_order(models.Suspense),
+        rows=subjects.of_order(models.Suspense),
         fields=names(
             "order_id processor ref cause amount_minor currency is_posted facts opened_at "
             "resolved_at resolution note"
@@ -168,7 +106,7 @@ MONEY_IN = (
         name="processor_statements",
         title=_("Your payments in the processors' statements"),
         model=models.StatementRow,
-        rows=_statement_rows,
+        rows=subjects.statement_rows,
         fields=names(
             "processor row_ref day kind order_ref payment_ref refund_ref amount_minor "
             "fee_minor currency status verdict resolved_at resolution note"
@@ -180,25 +118,25 @@ MONEY_IN = (
         name="receipts",
         title=_("Receipts and credit notes"),
         model=models.Receipt,
-        rows=_of_account(models.Receipt),
+        rows=subjects.of_account(models.Receipt),
         fields=names("number kind account_id order_id facts issued_at"),
         withheld=apart(inner="id ref"),
-        clears={"facts": nameless},
+        clears={"facts": subjects.nameless},
     ),
     _BOOKS(
         name="monthly_statements",
         title=_("Monthly statements"),
         model=models.MonthlyStatement,
-        rows=_of_account(models.MonthlyStatement),
+        rows=subjects.of_account(models.MonthlyStatement),
         fields=names("account_id month opening_nusd closing_nusd sums facts issued_at"),
         withheld=apart(inner="id"),
-        clears={"facts": nameless},
+        clears={"facts": subjects.nameless},
     ),
     _BOOKS(
         name="fapiao",
         title=_("Fapiao"),
         model=models.FapiaoRequest,
-        rows=_of_order(models.FapiaoRequest),
+        rows=subjects.of_order(models.FapiaoRequest),
         fields=names(
             "order_id state title tax_number email fapiao_number fapiao_date file_ref "
             "red_number red_date red_file_ref note created_at updated_at"
@@ -210,7 +148,7 @@ MONEY_IN = (
         name="promotions",
         title=_("Promotion codes that you used"),
         model=models.PromotionUse,
-        rows=_of_account(models.PromotionUse),
+        rows=subjects.of_account(models.PromotionUse),
         fields=("account_id", "code__code", "used_at"),
         withheld=apart(inner="id", others="used_by"),
         clears={"used_by": ""},
@@ -219,7 +157,7 @@ MONEY_IN = (
         name="staff_credits",
         title=_("Credit that we gave you by hand"),
         model=models.StaffCredit,
-        rows=_of_account(models.StaffCredit),
+        rows=subjects.of_account(models.StaffCredit),
         fields=names("id account_id amount_nusd reason state asked_at decided_at note"),
         withheld=apart(inner="form_id needs_second", others="asked_by decided_by"),
         clears={"reason": "", "note": ""},
@@ -228,7 +166,7 @@ MONEY_IN = (
         name="trial",
         title=_("Trial money"),
         model=models.Trial,
-        rows=_of_account(models.Trial),
+        rows=subjects.of_account(models.Trial),
         fields=names("account_id amount_nusd granted_at expires_at ended_at returned_nusd"),
         withheld=apart(sealed="email_digest phone_digest network_digest"),
         clears={
@@ -244,7 +182,7 @@ LEDGER = (
         name="wallet",
         title=_("Wallet"),
         model=models.Wallet,
-        rows=_of_account(models.Wallet),
+        rows=subjects.of_account(models.Wallet),
         fields=names(
             "account_id credit_nusd debit_nusd spent_nusd leased_nusd reserved_nusd frozen"
         ),
@@ -253,21 +191,21 @@ LEDGER = (
         name="debt",
         title=_("What you owe"),
         model=models.Debt,
-        rows=_of_account(models.Debt),
+        rows=subjects.of_account(models.Debt),
         fields=("account_id", "owed_nusd"),
     ),
     _BOOKS(
         name="ledger_accounts",
         title=_("Ledger: accounts"),
         model=models.LedgerAccount,
-        rows=_of_account(models.LedgerAccount, "owner_id"),
+        rows=subjects.of_account(models.LedgerAccount, "owner_id"),
         fields=names("id owner_id kind currency"),
     ),
     _BOOKS(
         name="ledger_postings",
         title=_("Ledger: postings"),
         model=models.LedgerTransaction,
-        rows=_postings,
+        rows=subjects.postings,
         fields=names("id kind ref memo created_at"),
         withheld=apart(others="actor", inner="sealed"),
     ),
@@ -275,7 +213,7 @@ LEDGER = (
         name="ledger_entries",
         title=_("Ledger: entries"),
         model=models.LedgerEntry,
-        rows=_of_account(models.LedgerEntry, "account__owner_id"),
+        rows=subjects.of_account(models.LedgerEntry, "account__owner_id"),
         fields=names("transaction_id seq account_id amount_nusd"),
         withheld=apart(inner="id"),
     ),
@@ -283,7 +221,7 @@ LEDGER = (
         name="goodwill",
         title=_("Answers that broke off and cost nothing"),
         model=models.GoodwillDay,
-        rows=_of_account(models.GoodwillDay, "wallet_id"),
+        rows=subjects.of_account(models.GoodwillDay, "wallet_id"),
         fields=("wallet_id", "day", "given_nusd"),
         withheld=apart(inner="id"),
     ),
@@ -291,7 +229,7 @@ LEDGER = (
         name="leases",
         title=_("Credit lent to our servers for your requests"),
         model=models.Lease,
-        rows=_of_account(models.Lease, "wallet_id"),
+        rows=subjects.of_account(models.Lease, "wallet_id"),
         fields=names("id wallet_id amount_nusd spent_nusd state created_at"),
         withheld=apart(inner="worker"),
     ),
@@ -302,7 +240,7 @@ SETTINGS = (
         name="holds",
         title=_("Limits because of a payment"),
         model=models.Hold,
-        rows=_of_account(models.Hold),
+        rows=subjects.of_account(models.Hold),
         fields=names("account_id until reason is_frozen"),
         retention=Retention.PAYMENTS,
         ending=Ending.ERASED,
@@ -312,7 +250,7 @@ SETTINGS = (
         name="payment_methods",
         title=_("Saved cards"),
         model=models.PaymentMethod,
-        rows=_of_account(models.PaymentMethod),
+        rows=subjects.of_account(models.PaymentMethod),
         fields=names(
             "account_id processor customer_ref method_ref brand last4 expires_month "
             "expires_year created_at"
@@ -326,7 +264,7 @@ SETTINGS = (
         name="automatic_top_up",
         title=_("Automatic top-up"),
         model=models.AutoTopUp,
-        rows=_of_account(models.AutoTopUp),
+        rows=subjects.of_account(models.AutoTopUp),
         fields=names(
             "account_id is_on threshold_nusd amount_minor monthly_cap_minor failures "
             "off_reason latest_try_at"
@@ -337,7 +275,7 @@ SETTINGS = (
         name="balance_reminder",
         title=_("Balance reminder"),
         model=models.BalanceReminder,
-        rows=_of_account(models.BalanceReminder),
+        rows=subjects.of_account(models.BalanceReminder),
         fields=names("account_id threshold_nusd is_armed latest_at"),
     ),
     _SETTING(
@@ -364,7 +302,7 @@ USE = (
         name="charges",
         title=_("What each request cost"),
         model=models.Charge,
-        rows=charges,
+        rows=subjects.charges,
         fields=names(
             "request_id wallet_id api_key_id lease_id hold_nusd checkpoint_nusd cost_nusd "
             "endpoint rate_card usage state reason corrected"
@@ -380,7 +318,7 @@ USE = (
         title=_("Vendors that were asked for your requests"),
         model=models.Attempt,
         rows=lambda subject: models.Attempt.objects.filter(
-            request_id__in=charges(subject).values("request_id")
+            request_id__in=subjects.charges(subject).values("request_id")
         ),
         fields=names("request_id n endpoint outcome"),
         withheld=apart(inner="id", platform="vendor_cost_nusd"),

@@ -74,9 +74,13 @@ def expiries() -> list[Expiry]:
     return found
 
 
+# logs.debug.sweep, logs.archive.aging and accounts.exports.sweep look each minute or oftener.
+ENDED_APART = (Record.DEBUG_CAPTURES, Record.ARCHIVE, Record.EXPORT_FILES)
+
+
 def ended_records() -> frozenset[str]:
-    """Return the classes that a run ends by their days."""
-    ours = (Record.REQUEST_LOG, Record.SECURITY_LOG)
+    """Return the classes that end by their days: by a run, or by tasks of their own."""
+    ours = (Record.REQUEST_LOG, Record.SECURITY_LOG, *ENDED_APART)
     return frozenset({*ours, *(one.record for one in expiries())})
 
 

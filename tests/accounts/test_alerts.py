@@ -7,7 +7,6 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -221,12 +220,3 @@ def test_a_notebook_asks_the_database_once_for_each_pair(alice, account, django_
     with django_assert_num_queries(0):
         assert notebook.note([(key.pk, "203.0.113.8"), (10**9, "203.0.113.7")], now=NOW) == 0
     assert KeyNetwork.objects.count() == 1
-
-
-def test_a_leaked_key_is_told_at_once_and_once(alice, account):
-    key = mint(account, alice)
-    assert alerts.key_leaked(key, source="GitHub", now=NOW) == 1
-    assert alerts.key_leaked(key, source="GitHub", now=NOW) == 0
-    cache.clear()
-    mailbox.deliver()
-    assert mailbox.subjects("alice@example.com") == ["A leaked API key was revoked"]

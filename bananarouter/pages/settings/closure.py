@@ -36,6 +36,7 @@ BLOCKERS: Final[Mapping[str, Words]] = {
     Blocker.ORDER: _("A payment is under way. We wait until it is paid or has expired."),
     Blocker.REFUND: _("Money is on its way back to you. We wait until it has arrived."),
     Blocker.RUNNING: _("Requests are still running. We wait until they have ended."),
+    Blocker.HOLD: _("A law asks us to keep records for now. We go on by ourselves when it ends."),
     Blocker.AMOUNT: _("More would be lost than you agreed to. Look at the amount again below."),
 }
 

@@ -9,7 +9,6 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts import alerts, notifications
-from accounts.models import ApiKey
 from accounts.notifications import Notice
 from tests import browsers, factories
 
@@ -23,8 +22,10 @@ LOOKS = {
 def fill(alice) -> None:
     account, now = factories.account_of(alice), timezone.now()
     alerts.credential_changed(alice, "password_changed", device="Firefox, Linux", now=now)
-    key = ApiKey(pk=1, name="quokka-production-" + "x" * 60, last_four="a1B2", account=account)
-    alerts.key_leaked(key, source="GitHub", now=now)
+    facts = {"name": "quokka-production-" + "x" * 60, "last": "a1B2", "account": account.name,
+             "url": "https://example.com/leak", "others": 0}  # fmt: skip
+    leak = Notice(kind="security", key="leak", name="leaked_key", facts=facts, path="/keys")
+    notifications.tell(user=alice, notice=leak, now=now)
     facts = {"account": account.name, "available": "$1.20", "threshold": "$10.00"}
     notice = Notice(
         kind="low_balance", key="low", name="low_balance", facts=facts, path="/settings"
