@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin_exports import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.models import (
     BillingDetails,
     Consent,

@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import contact, contact_mail
-from accounts.admin_exports import Fixed, StartsExports
+from accounts.admin_exports import StartsExports
+from accounts.admin_fixed import Fixed
 from accounts.models import ContactMessage, ContactRequest, User
 
 if TYPE_CHECKING:  # generic for the type checker only

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts import disclosures
-from accounts.admin_contact import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.admin_tools import Refused, Tool, Tools, staff
 from accounts.models import Account, Disclosure, DisclosureEvent, LeakedKey
 from accounts.sealing import CannotSeal

@@ -1,6 +1,6 @@
 """Staff's list of exports: who, when, what became of it, never what is in it; and its start."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -8,25 +8,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import exports
+from accounts.admin_fixed import Fixed
 from accounts.models import ContactRequest, Export, User
 
 if TYPE_CHECKING:  # generic for the type checker only
     ExportBase = admin.ModelAdmin[Export]
 else:
     ExportBase = admin.ModelAdmin
-
-
-class Fixed:
-    """Rows that nobody adds, changes or deletes by hand."""
-
-    def has_add_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        return False
 
 
 @admin.register(Export)

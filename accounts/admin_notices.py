@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import deliveries
-from accounts.admin_contact import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.models import Delivery
 
 if TYPE_CHECKING:  # generic for the type checker only

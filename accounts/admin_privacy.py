@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin_contact import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.models import Closure
 
 if TYPE_CHECKING:  # generic for the type checker only

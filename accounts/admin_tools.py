@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from accounts.admin_contact import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.models import User
 
 if TYPE_CHECKING:  # generic for the type checker only

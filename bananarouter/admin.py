@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import contact, takedowns
-from accounts.admin_contact import PERMISSION, Fixed, Messages, Overdue
+from accounts.admin_contact import PERMISSION, Messages, Overdue
+from accounts.admin_fixed import Fixed
 from accounts.admin_tools import Refused, Tool, Tools, staff
 from accounts.models import AbuseReport, Account, ApiKey, Takedown
 from logs.models import RequestLog

@@ -14,12 +14,7 @@ from bananarouter.pages.words import Words
 
 # Whose work it is that a clause waits for.
 ARCHIVE = _("Archive in ClickHouse and BigQuery")
-DEBUG = _("Debug mode")
-ERASURE = _("Closing an account")
-EXPORT = _("Export of your data")
-NOTICES = _("Notifications")
 OPERATION = _("Running it: abuse, regions, staff roles")
-RETENTION = _("Retention table and legal hold")
 RULES = _("Rules of jurisdictions")
 SCENES = _("Proof of the whole way in a browser and with real programs")
 
@@ -61,8 +56,6 @@ SECTIONS: Final = (
             _clause(
                 "1.1-phone",
                 _("A phone number is optional, proved by a code, and used for what is urgent."),
-                _("That an urgent notice arrives by text message, and a routine one does not."),
-                NOTICES,
             ),
         ),
     ),
@@ -83,20 +76,14 @@ SECTIONS: Final = (
             _clause(
                 "1.2-law",
                 _("Nobody can make us store content in secret: there is no way to do so."),
-                _("That debug mode is the only reader of content."),
-                DEBUG,
             ),
             _clause(
                 "1.2-debug",
                 _("Only you can switch on a debug mode; what it keeps is encrypted and expires."),
-                _("The whole clause."),
-                DEBUG,
             ),
             _clause(
                 "1.2-training",
                 _("Your content trains no model of ours."),
-                _("The whole clause."),
-                DEBUG,
             ),
         ),
     ),
@@ -142,16 +129,12 @@ SECTIONS: Final = (
             _clause(
                 "2-notify-service",
                 _("Before a model you use changes or ends, you are told."),
-                _("The whole clause."),
-                NOTICES,
             ),
             _clause("2-notify-topup", _("A low balance is told once, not with every call.")),
             _clause(
                 "2-notify-security",
                 _("A key found in public is revoked, and you are told at once; so are other signs "
                   "of misuse."),
-                _("New devices, new networks and changed passwords."),
-                NOTICES,
             ),
             _clause(
                 "2-legal",
@@ -220,14 +203,10 @@ SECTIONS: Final = (
             _clause(
                 "4.3-retention",
                 _("Request logs are destroyed after their time; anonymous sums stay."),
-                _("That on day 31 nothing links a row to a person."),
-                RETENTION,
             ),
             _clause(
                 "4.3-legal-hold",
                 _("Only a law keeps data longer, and the table of it is public."),
-                _("The whole clause."),
-                RETENTION,
             ),
         ),
     ),
@@ -238,14 +217,10 @@ SECTIONS: Final = (
             _clause(
                 "5-access",
                 _("You see your usage, balance and profile, and export all we hold."),
-                _("That the export holds every row of yours, and none of another user."),
-                EXPORT,
             ),
             _clause(
                 "5-delete",
                 _("Closing your account removes what identifies you from every store."),
-                _("The whole clause."),
-                ERASURE,
             ),
         ),
     ),
@@ -267,8 +242,6 @@ SECTIONS: Final = (
             _clause(
                 "7-updates",
                 _("Each version of the policy stays as it was published; changes are announced."),
-                _("That users are told before a version takes effect."),
-                NOTICES,
             ),
         ),
     ),

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.admin_contact import Fixed
+from accounts.admin_fixed import Fixed
 from accounts.models import Account
 from logs import holds
 from logs.models import HeldRequest, LegalHold, ModelDay, RetentionRun, SecurityEntry

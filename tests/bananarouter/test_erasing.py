@@ -86,6 +86,7 @@ def test_a_row_stands_in_every_declared_store(person):
     assert empty == []
 
 
+@pytest.mark.clause("5-delete")
 def test_a_search_of_every_store_finds_nothing_afterwards(person):
     bob = factories.user("bob")
     search = search_for(person)
