@@ -1,13 +1,15 @@
 """Shared fixtures and the rules of the suite.
 
 Backend: everything runs on SQLite; with TEST_BACKEND=postgresql what uses the test database runs
-again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only; those in a browser
-once, on SQLite). Kind: `quick` is in-process; `process` starts gateway processes (so marked, or by
-fixtures), which bear a neighbor; `alone` kills, pauses and measures: it has the machine to itself.
+again on PostgreSQL (tests marked `sqlite` or `postgresql` run on that one only; pages once, on
+SQLite, but for those that ask in SQL of their own). Kind: `quick` is in-process; `process` starts
+gateway processes (so marked, or by fixtures), which bear a neighbor; `alone` kills, pauses and
+measures: it has the machine to itself.
 Proofs: `proof_count(reduced, full)` repeats in full under `--proof`.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 from django.core.cache import cache
@@ -21,6 +23,12 @@ _environ = os.environ  # noqa: TID251 - the backend is chosen before settings ex
 IS_ON_POSTGRESQL = _environ.get("TEST_BACKEND", "sqlite") == "postgresql"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 PARAMETER_CHARACTERS_MAX = 80
+TESTS = Path(__file__).parent
+# Of the composition root's tests, nearly all about pages: what asks in SQL, or moves many rows.
+ASK_IN_SQL = {
+    "requests", "test_closing.py", "test_erasing.py", "test_keys.py", "test_overview.py",
+    "test_retention.py", "test_usage_audit.py", "usage",
+}  # fmt: skip
 # Tests with real gateway processes.
 PROCESS_FIXTURES = {"run_gateway", "running"}
 
@@ -71,9 +79,13 @@ def _is_wanted(item, *, kind: str) -> bool:
         return False
     uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
     if IS_ON_POSTGRESQL:  # the second pass: only what a database can change, not what a page shows
-        is_browser = item.path.name.startswith("test_browser")
-        return uses_database and not is_browser and not item.get_closest_marker("sqlite")
+        return uses_database and not _is_page(item) and not item.get_closest_marker("sqlite")
     return not (uses_database and item.get_closest_marker("postgresql"))
+
+
+def _is_page(item) -> bool:
+    parts = set(item.path.relative_to(TESTS).parts)
+    return "bananarouter" in parts and not ASK_IN_SQL & parts
 
 
 @pytest.fixture(autouse=True)
