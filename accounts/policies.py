@@ -9,13 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.cache import cache
-from django.db.models import Count, Max, Q
+from django.db.models import Q
 
 from accounts.models import PolicyVersion
-
-STAMP_S = 60
-_STAMP = "policies:stamp"
 
 
 class VersionChanged(ValueError):
@@ -84,16 +80,6 @@ def coming(document: str, now: dt.datetime) -> Sequence[PolicyVersion]:
 
 def _told() -> Q:
     return Q(is_material=False) | Q(announced_at__isnull=False)
-
-
-def stamp() -> str:
-    """Return a word that changes with every version published or announced; kept for a minute."""
-    found: str | None = cache.get(_STAMP)
-    if found is None:
-        told = PolicyVersion.objects.aggregate(last=Max("pk"), told=Count("announced_at"))
-        found = f"{told['last'] or 0}:{told['told']}"
-        cache.set(_STAMP, found, STAMP_S)
-    return found
 
 
 def history(document: str) -> Sequence[PolicyVersion]:

@@ -1,6 +1,7 @@
 """One row of a person's in every declared store, each text and number telling whose it is."""
 
 import datetime as dt
+import functools
 import hashlib
 import uuid
 
@@ -19,11 +20,15 @@ from accounts import personal_data
 from accounts.models import (
     Account,
     ApiKey,
+    Closure,
     Consent,
     ContactRequest,
     Delivery,
+    Disclosure,
+    DisclosureEvent,
     Export,
     Invitation,
+    Takedown,
     User,
 )
 from billing.models import (
@@ -35,6 +40,7 @@ from billing.models import (
     LedgerTransaction,
     Order,
     PromotionCode,
+    StaffCredit,
     StatementRow,
     Wallet,
     WebhookEvent,
@@ -54,6 +60,19 @@ def person(name: str) -> User:
     factories.give(factories.account_of(user), 1_000_000_000)
     _Filler(user).fill()
     return user
+
+
+def complete(user: User, subject: personal_data.Subject) -> None:
+    """Give a person a row in each store that has none."""
+    filler = _Filler(user)
+    stores = personal_data.stores()
+    for store in stores:
+        if (row := store.rows(subject).first()) is not None:
+            filler.known.setdefault(store.model, row)
+    order = [*FIRST, *dict.fromkeys(store.model for store in stores)]
+    for model in order:
+        if any(s.model is model and not s.rows(subject).exists() for s in stores):
+            filler.known[model] = filler.make(model)
 
 
 class _Filler:
@@ -103,6 +122,11 @@ class _Filler:
             ApiKey: {"replaces": None, "limits_of": None},
             Consent: {"version": None},
             Delivery: {"done_at": None},
+            Closure: {"state": "closed"},
+            Disclosure: {"first_approver": None, "second_approver": None, "created_by": self.staff,
+                         "secrecy_reason": "", "secrecy_until": None},
+            DisclosureEvent: {"action": "told", "actor": self.staff},
+            Takedown: {"decided_by": self.staff, "lifted_by": self.staff},
             Export: {"state": "canceled"},
             Invitation: {"email": user.email, "invited_by": None},
             LogEntry: {"object_id": str(user.pk), "action_flag": 2},
@@ -112,11 +136,16 @@ class _Filler:
             Budget: {"period_start": None},
             Charge: {"state": "settled"},
             Lease: {"spent_nusd": None},
+            StaffCredit: {"state": "refused", "decided_by": "staff:2"},
             WebhookEvent: {"notice": {"order_ref": order.id.hex if order else "", "x": self.mark}},
             StatementRow: {"payment_ref": order.payment_ref if order else ""},
             EmailConfirmation: {"key": f"secret-of-{self.mark}"},
             Authenticator: {"data": {"name": self.mark, "secret": f"secret-of-{self.mark}"}},
-        }
+        }  # fmt: skip
+
+    @functools.cached_property
+    def staff(self) -> User:
+        return factories.user(f"{self.user.username}-staff")
 
     @property
     def session_key(self) -> str:
@@ -132,6 +161,8 @@ class _Filler:
             "request_id": self.request_id,
         }
         if column.is_relation:
+            if column.related_model not in self.known:
+                self.known[column.related_model] = self.make(column.related_model)
             return self.known[column.related_model].pk
         if column.attname in plain:
             return plain[column.attname]

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import consents, policies
+from accounts import consents
 from accounts.models import PolicyVersion, User
 
 SESSION_KEY = "policy_changes"
@@ -41,13 +41,14 @@ class Change:
         return reverse(f"{self.document}_version", args=[self.version])
 
 
-def changes(request: HttpRequest) -> Sequence[Change]:
-    """Return what the signed-in user has not agreed to, from the session while it is true."""
-    if not isinstance(request.user, User):
+def changes(request: HttpRequest, *, stamp: str) -> Sequence[Change]:
+    """Return what the signed-in user has not agreed to, from the session while `stamp` stands.
+
+    The stamp changes with every publication; "": nothing was ever published.
+    """
+    if not stamp or not isinstance(request.user, User):
         return ()
-    stamp, kept = policies.stamp(), request.session.get(SESSION_KEY)
-    if stamp == "0:0":  # nothing was ever published
-        return ()
+    kept = request.session.get(SESSION_KEY)
     if not kept or kept[0] != stamp:
         found = consents.unheard(user=request.user, now=timezone.now())
         kept = [stamp, [_kept(version) for version in found]]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -18,7 +18,7 @@ from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import closures, inbox, roles
-from accounts.models import Account, ApiKey, Closure, Membership, User
+from accounts.models import Account, ApiKey, Closure, Membership, PolicyVersion, User
 from bananarouter.pages import agreements
 from billing import holds, queries, trials
 from billing import models as billing
@@ -46,14 +46,7 @@ class Shell:
         """The user's places in accounts, oldest first, with their accounts."""
         if not isinstance(self._request.user, User):
             return ()
-        captured = ApiKey.objects.filter(
-            account=OuterRef("account"), created_by=OuterRef("user"), debug_until__gt=timezone.now()
-        )
-        going = Closure.objects.filter(user=OuterRef("user"), state__in=closures.WAITING)
-        # No queries of their own on every page.
-        rows = self._request.user.memberships.select_related("account__hold").annotate(
-            has_debugging=Exists(captured), closes_at=Subquery(going.values("due_at")[:1])
-        )
+        rows = _with_news(self._request.user)
         return tuple(rows.order_by("created_at", "account_id"))
 
     @cached_property
@@ -104,7 +97,7 @@ class Shell:
     @cached_property
     def unread(self) -> int:
         """How many notices the user has not read."""
-        return inbox.unread(self.user)
+        return self.memberships[0].unread or 0 if self.memberships else 0  # type: ignore[attr-defined]
 
     @cached_property
     def trial(self) -> billing.Trial | None:
@@ -126,7 +119,15 @@ class Shell:
     @cached_property
     def policy_changes(self) -> Sequence[agreements.Change]:
         """The new terms or policies that the user has not agreed to yet; no query as a rule."""
-        return agreements.changes(self._request)
+        return agreements.changes(self._request, stamp=self._stamp)
+
+    @property
+    def _stamp(self) -> str:
+        """A word that changes with every version published or announced; "" without any."""
+        if not self.memberships:
+            return ""
+        first: Any = self.memberships[0]
+        return f"{first.latest_policy}:{first.announced_at}" if first.latest_policy else ""
 
     @property
     def must_agree(self) -> bool:
@@ -137,6 +138,24 @@ class Shell:
     def trial_ceiling_nusd(self) -> int:
         """The dearest price of a million tokens that trial money, or held money, buys."""
         return settings.TRIAL_PRICE_NUSD_PER_MTOK_MAX
+
+
+def _with_news(user: User) -> QuerySet[Membership]:
+    """Return a user's places with what every page asks: no query of its own for each of it."""
+    captured = ApiKey.objects.filter(
+        account=OuterRef("account"), created_by=user, debug_until__gt=timezone.now()
+    )
+    going = Closure.objects.filter(user=user, state__in=closures.WAITING)
+    published = PolicyVersion.objects.order_by("-pk").values("pk")
+    announced = PolicyVersion.objects.exclude(announced_at=None).order_by("-announced_at")
+    rows = Membership.objects.filter(user=user).select_related("account__hold")
+    return rows.annotate(
+        has_debugging=Exists(captured),
+        closes_at=Subquery(going.values("due_at")[:1]),
+        unread=Subquery(inbox.unread(user)),
+        latest_policy=Subquery(published[:1]),
+        announced_at=Subquery(announced.values("announced_at")[:1]),
+    )
 
 
 def of(request: HttpRequest) -> Shell:

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from django.core.cache import cache
 from django.db import IntegrityError, connection
 
 from accounts import announcements, consents, policies
@@ -142,16 +141,6 @@ def test_a_user_agrees_to_what_is_new_and_to_nothing_else():
 def test_who_never_agreed_is_asked_nothing():
     publish()
     assert consents.unheard(user=factories.user("robot"), now=NOW) == []
-
-
-def test_the_stamp_changes_with_every_publication():
-    stamps = set()
-    for act in (lambda: None, publish, lambda: publish("2", now=NOW + DAY),
-                lambda: announcements.announce_due(now=NOW + DAY)):  # fmt: skip
-        act()
-        cache.clear()
-        stamps.add(policies.stamp())
-    assert len(stamps) == 4
 
 
 def test_a_document_is_one_of_three():

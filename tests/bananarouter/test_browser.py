@@ -201,6 +201,7 @@ def test_the_keyboard_reaches_everything_in_order(visit):
         "Docs",
         "Settings",
         "Switch account alice",
+        "Notifications",
         "Your account alice",
         "Create a key",
         KEY_NAME,

@@ -17,7 +17,7 @@ from bananarouter import closing, erasing
 from billing import ledger
 from billing.models import LedgerEntry, Order, PaymentMethod, Receipt
 from logs.models import RequestLog
-from tests import factories, leaver
+from tests import factories, leaver, personal_rows
 from tests.billing.payments import cashier
 from tests.billing.processors import sandboxes
 from tests.leaver import NOW
@@ -52,6 +52,7 @@ def person(folder, settings, sandbox):
     cashier.spend(account, account.wallet.credit_nusd)
     leaver.with_money(made, order)
     made.key_text = leaver.with_work(made)
+    personal_rows.complete(made, erasure.leaver(made, [account.pk]))
     settings.PAYMENTS = sandbox.payments
     return made
 

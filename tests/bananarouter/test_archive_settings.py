@@ -3,13 +3,13 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from bananarouter import privacy_settings
+from bananarouter import archive_settings
 
 
 def archive(monkeypatch, **variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return privacy_settings.archive()
+    return archive_settings.read()
 
 
 def test_it_is_off_by_default(monkeypatch):
