@@ -16,7 +16,7 @@ from bananarouter import secret_files, supervisor
 from tests.servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 180
 # What a gateway under test may know of the environment of the tests.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
 
