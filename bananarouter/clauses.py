@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from bananarouter.pages.words import Words
 
 # Whose work it is that a clause waits for.
-ARCHIVE = _("Archive in ClickHouse and BigQuery")
 OPERATION = _("Running it: abuse, regions, staff roles")
 RULES = _("Rules of jurisdictions")
 SCENES = _("Proof of the whole way in a browser and with real programs")
@@ -180,8 +179,6 @@ SECTIONS: Final = (
             _clause(
                 "4.1-olap",
                 _("Logs may be archived for analysis under a pseudonym."),
-                _("The whole clause."),
-                ARCHIVE,
             ),
             _clause(
                 "4.2-tls",
