@@ -146,7 +146,7 @@ def trust() -> int:
     """Run the tests that prove clauses of the policy, on both databases; write the report."""
     with tempfile.TemporaryDirectory(prefix="bananarouter-trust-") as folder:
         results = Path(folder) / "results.json"
-        marked = ["-m", "clause", "--clauses", results]
+        marked = ["-m", "clause", f"--clauses={results}"]
         for backend in ("sqlite", "postgresql"):
             parts = [str(part) for part in (PYTHON, "-m", "pytest", "-q", *marked)]
             environment = {**os.environ, "TEST_BACKEND": backend}
