@@ -11,8 +11,9 @@ from bananarouter.pages.legal import documents
 
 class Command(BaseCommand):
     help = (
-        "Publish the versions of the legal documents that are not yet, so that sign-up can record "
-        "which one was accepted. `manage.py run` does it at each start."
+        "Publish the versions of the legal documents that are not yet, material changes included: "
+        "everybody is told of those, and they hold after the notice time. `manage.py run` "
+        "publishes only what needs no decision."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
