@@ -44,7 +44,10 @@ def set_up() -> None:
     print("Setting up .venv (once for each lock) ...", file=sys.stderr, flush=True)
     venv.create(VENV, with_pip=True, clear=True)
     pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True, stdout=sys.stderr)
+    # The lock is whole. With nothing to resolve, a release of today cannot come in beside it.
+    pip += ["--require-hashes", "--no-deps", "-r", LOCK]
+    subprocess.run(pip, check=True, stdout=sys.stderr)
+    subprocess.run([PYTHON, "-m", "pip", "check"], check=True, stdout=sys.stderr)
     STAMP.write_text(wanted)
 
 
@@ -167,10 +170,10 @@ def lock() -> int:
         "--generate-hashes",
         "--no-header",
         "--no-annotate",
-        "--no-strip-extras",
+        "--strip-extras",
         "--group",
         "dev",
-    ]  # pip wants the extra pinned, too
+    ]
     return call("/usr/bin/env", "uv", "pip", "compile", "-q", *options, "--upgrade",
                 "--python-version", "3.11", "pyproject.toml", "-o", LOCK)  # fmt: skip
 
