@@ -119,6 +119,12 @@ def check() -> int:
     return 1 if failed else 0
 
 
+def of_tests(extra: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a test run, in which compiled modules are kept for the next."""
+    kept = {name: at for name, at in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **extra}
+
+
 def test() -> int:
     """Run the whole suite: in-process tests on both databases, then tests with real processes."""
     suite = [PYTHON, "-m", "pytest"]
@@ -136,9 +142,8 @@ def test() -> int:
     failed = []
     for name, (extra, command) in runs.items():
         print(f"test: {name}", flush=True)
-        environment = {**os.environ, **extra}
         parts = [str(part) for part in command]
-        if subprocess.run(parts, cwd=ROOT, env=environment, check=False).returncode:
+        if subprocess.run(parts, cwd=ROOT, env=of_tests(extra), check=False).returncode:
             failed.append(name)
     for name in failed:
         print(f"test failed: {name}", file=sys.stderr)
@@ -152,7 +157,7 @@ def trust() -> int:
         marked = ["-m", "clause", f"--clauses={results}"]
         for backend in ("sqlite", "postgresql"):
             parts = [str(part) for part in (PYTHON, "-m", "pytest", "-q", *marked)]
-            environment = {**os.environ, "TEST_BACKEND": backend}
+            environment = of_tests({"TEST_BACKEND": backend})
             # What fails is not in the report; the report says so.
             subprocess.run(parts, cwd=ROOT, env=environment, check=False)
         version = subprocess.run(

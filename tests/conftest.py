@@ -64,9 +64,11 @@ def pytest_make_parametrize_id(val, argname):
 def pytest_collection_modifyitems(config, items) -> None:
     """Keep what belongs to this backend and kind; drop the rest."""
     kind = config.getoption("--kind")
-    kept = [item for item in items if _is_wanted(item, kind=kind)]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept, dropped = [], []
+    for item in items:
+        (kept if _is_wanted(item, kind=kind) else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
         items[:] = kept
     clause_results.note(items)
 
@@ -144,12 +146,14 @@ def vendor():
 
 @pytest.fixture
 def run_gateway(tmp_path):
-    """Return `run(*arguments, **environment)`, which starts a gateway that ends with the test."""
+    """Return `run(*arguments, **environment)`: a gateway, with empty tables, for one test."""
     started: list[gateways.Gateway] = []
 
-    def run(*arguments: str, waits: bool = True, **environment: str) -> gateways.Gateway:
+    def run(
+        *arguments: str, waits: bool = True, is_new: bool = False, **environment: str
+    ) -> gateways.Gateway:
         folder = tmp_path / f"gateway{len(started)}"
-        gateway = gateways.Gateway(folder, *arguments, is_new=True, **environment)
+        gateway = gateways.Gateway(folder, *arguments, is_new=is_new, **environment)
         started.append(gateway)
         return gateway.start(waits=waits)
 

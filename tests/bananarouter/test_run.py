@@ -99,7 +99,7 @@ class TestData:
 
 
 def test_a_second_start_keeps_secrets_key_and_balance_and_is_quick(run_gateway):
-    first = run_gateway()
+    first = run_gateway(is_new=True)
     key, folder = first.key, first.folder / "data" / "secrets"
     secrets = {name: (folder / name).read_bytes() for name in SECRETS}
     assert call(first, "/v1/chat/completions", chat())[0] == 200
