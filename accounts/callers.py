@@ -187,6 +187,10 @@ class Cache:
             return None
         return entry
 
+    def knows(self, digest: bytes) -> bool:
+        """True for the digest of a verified key, however long ago it was read."""
+        return digest in self._entries
+
     def put(self, digest: bytes, entry: Entry, *, generation: int) -> bool:
         """Keep an entry; False when something was dropped since `generation`."""
         with self._lock:

@@ -125,6 +125,17 @@ def cached(text: str, *, source_ip: str, now: float) -> Caller | None:
     return None
 
 
+def is_known(text: str) -> bool:
+    """True when a key worked here before, even if it must be read again; no I/O.
+
+    Raises: KeysUnavailable without a pepper.
+    """
+    try:
+        return _cache.knows(keytext.peppers().digest(text))
+    except NoPepper as error:
+        raise KeysUnavailable from error
+
+
 async def verify(text: str, *, source_ip: str, now: float) -> Caller:
     """Return the caller of a key, asking the database once when it is cold.
 

@@ -191,10 +191,10 @@ _blocks = abuse.Blocks(first_s=BLOCK_S, factor=AGAIN_FACTOR, max_s=BLOCK_S_MAX)
 
 
 def check_ip(ip: str, now: float) -> None:
-    """Let an address try a key that is not warm. Raises: RateLimited after many failures.
+    """Let an address try a key that is new here. Raises: RateLimited after many failures.
 
-    Warm keys need not ask: who guesses has none, and one broken client must not shut out
-    everybody behind its address.
+    Keys that worked here need not ask: who guesses has none, and one broken client must not shut
+    out everybody behind its address.
     """
     cell = _network(ip) if ":" in ip else ip
     limit = settings.IP_AUTH_FAILURES_PER_MINUTE

@@ -141,7 +141,8 @@ async def identify(request: Request) -> Caller:
     try:
         caller = keys.cached(text, source_ip=ip, now=now)
         if caller is None:
-            limits.check_ip(ip, time.monotonic())
+            if not keys.is_known(text):
+                limits.check_ip(ip, time.monotonic())
             caller = await keys.verify(text, source_ip=ip, now=now)
     except keys.KeyRefused as refused:
         limits.check_ip(ip, time.monotonic())

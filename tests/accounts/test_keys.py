@@ -62,6 +62,17 @@ def test_the_cache_asks_again_after_its_ttl(account):
     assert keys.cached(text, source_ip=IP, now=NOW + callers.CACHED_TTL_S) is None
 
 
+def test_a_key_that_worked_stays_known_until_it_changes(account):
+    key, text = mint(account)
+    assert not keys.is_known(text)
+    verify(text)
+    assert keys.is_known(text)
+    assert keys.cached(text, source_ip=IP, now=NOW + callers.CACHED_TTL_S) is None
+    assert keys.is_known(text)
+    keys._cache.drop_key(str(key.pk))
+    assert not keys.is_known(text)
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "bnr_live_" + "A" * 36, "ключ", "\ud800", "sk-" + "a" * 48]
 )
