@@ -291,7 +291,7 @@ def test_limits_hold_in_every_window(proof_count):
     run_machine(
         Windows,
         settings=settings(
-            max_examples=proof_count(60, 20_000),
+            max_examples=proof_count(30, 20_000),
             stateful_step_count=proof_count(30, 60),
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -24,8 +24,8 @@ from tests.e2e.crash_site import TTL_S, Site
 pytestmark = pytest.mark.alone
 WORKERS = 4
 RECOVERY_S_MAX = TTL_S + 5
-KILLS = 60
-EACH_MIN = 5
+KILLS = 30
+EACH_MIN = 3
 WIRES = IN_FLIGHT + 4
 BYSTANDING = 10
 
