@@ -54,9 +54,6 @@ def measure(requests: int) -> None:
     call_command("migrate", verbosity=0)
     alice = factories.user("alice")
     million.fill(factories.account_of(alice), alice, requests=requests)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
     print(f"{connection.vendor}: {requests:,} requests made", flush=True)
     made = exports.ask(user=alice, session_key="benchmark", now=timezone.now())
     memory = Memory()

@@ -59,12 +59,20 @@ def fill(account: Account, person: User, *, requests: int) -> None:
     _sum_hours(account)
     spending.fold(today=today)
     sums.fold(today=today)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    analyze()
     if found := ledger.audit():
         raise SystemExit(f"what was made is not a ledger: {found}")
+
+
+def analyze() -> None:
+    """Tell the planner what was made, however long that takes."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("ANALYZE")
+            return
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout; RESET lock_timeout")
 
 
 def _cast(account: Account, person: User) -> Cast:
