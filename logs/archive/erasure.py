@@ -41,17 +41,21 @@ def erase(*, account_id: int, now: dt.datetime) -> Erased:
     fed; nothing is half done then: calling again goes on.
     """
     config = sinks.config()
-    others = ArchiveFeed.objects.exclude(archive=config.name).filter(fed_until__isnull=False)
-    unreached = tuple(others.values_list("archive", flat=True))
     if not config.is_on:
         keys = _destroy(account_id, now=now)
-        return Erased(archive="", rows=0, keys=keys, unreached=unreached)
+        return Erased(archive="", rows=0, keys=keys, unreached=unreached())
     ArchiveRejection.objects.filter(account_id=account_id).delete()
     with watermarks.locked(watermarks.feed_of(config.name), now=now):
         names = pseudonyms.of([account_id])
         rows = _erase(config, names) if names else 0
         keys = _destroy(account_id, now=now)
-    return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached)
+    return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached())
+
+
+def unreached() -> tuple[str, ...]:
+    """Name the archives that were fed before, and that the settings no longer name."""
+    others = ArchiveFeed.objects.exclude(archive=sinks.config().name)
+    return tuple(others.filter(fed_until__isnull=False).values_list("archive", flat=True))
 
 
 def _destroy(account_id: int, *, now: dt.datetime) -> int:
