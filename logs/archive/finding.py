@@ -11,7 +11,11 @@ GROUP = 500
 def count(sink: Sink, table: Table, names: Sequence[str], *, column: str = "account") -> int:
     """Count rows by names, which are ours: hexadecimal digits. Raises: Away."""
     return sum(
-        int(sink.ask(f"SELECT COUNT(*) AS held FROM {{{table.name}}} WHERE {column} IN ({each})")[0]["held"])
+        int(
+            sink.ask(f"SELECT COUNT(*) AS held FROM {{{table.name}}} WHERE {column} IN ({each})")[
+                0
+            ]["held"]
+        )
         for each in _listed(names)
     )
 

@@ -22,7 +22,11 @@ def keep(sink: Sink, day: dt.date, *, held: Collection[int], attempt: int) -> No
     """
     if not held:
         return
-    span = {"account_id__in": held, "request_id__gte": bound(day), "request_id__lt": bound(day + DAY)}
+    span = {
+        "account_id__in": held,
+        "request_id__gte": bound(day),
+        "request_id__lt": bound(day + DAY),
+    }
     # One statement sees one state, whatever moves from the one table into the other meanwhile.
     found = rows.read(RequestLog.objects.filter(**span)).union(
         rows.read(HeldRequest.objects.filter(**span))

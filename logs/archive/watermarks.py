@@ -196,9 +196,7 @@ def note_late(ids: Iterable[uuid.UUID], *, now: dt.datetime) -> int:
     hours = Counter(hour_of(moment(each)) for each in ids)
     standing = set(feed.batches.filter(hour__in=list(hours)).values_list("hour", flat=True))
     missed = sum(
-        rows
-        for hour, rows in hours.items()
-        if hour < feed.fed_until and hour not in standing
+        rows for hour, rows in hours.items() if hour < feed.fed_until and hour not in standing
     )
     _miss(feed, missed, now=now)
     return missed

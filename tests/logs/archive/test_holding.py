@@ -36,9 +36,7 @@ def hold(account_id, *, until):
 def counts(archive):
     """Rows within the window, rows that are held, and names of those."""
     ((rows,),) = archive.rows("SELECT COUNT(*) FROM {requests}")
-    ((held, names),) = archive.rows(
-        "SELECT COUNT(*), COUNT(DISTINCT account) FROM {held_requests}"
-    )
+    ((held, names),) = archive.rows("SELECT COUNT(*), COUNT(DISTINCT account) FROM {held_requests}")
     return rows, held, names
 
 

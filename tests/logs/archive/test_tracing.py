@@ -1,6 +1,7 @@
 """The verifier of an erasure looks into the archive, names it, and does not take silence for no."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -62,8 +63,8 @@ def test_the_verifier_finds_the_account_before_and_nothing_after(archive, alice,
 def test_a_row_that_an_erasure_forgot_is_found(archive, alice, file, capsys):
     """As if the names' keys alone had been destroyed."""
     call_command("verify_erasure", file, collect="alice")
-    with open(file) as lines:
-        names = [line.split()[1] for line in lines if line.startswith("archive ")]
+    lines = Path(file).read_text().splitlines()
+    names = [line.split()[1] for line in lines if line.startswith("archive ")]
     assert len(names) == 1
     ArchiveFeed.objects.update(fed_until=NOW)
     assert found([f"archive {names[0]}"]) == ["archive requests.account: archive"]
