@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 # A table of this size is written anew in about half a second, during which nobody else reads it.
 REWRITTEN_BYTES_MAX: Final = 64 << 20
-# Whoever uses a table is not held up for longer by our waiting for its lock.
-LOCK_MS: Final = 500
 # Older transactions still see what was erased, so that their rows would be kept.
 PATIENCE_S, POLL_S = 5.0, 0.1
 
@@ -66,10 +64,12 @@ def _is_seen_by_nobody() -> bool:
 
 
 def _rewrite() -> bool:
-    """Clear every table that an erasure touches; False when one was in use."""
+    """Clear every table that an erasure touches; False when one was in use.
+
+    Nobody is held up by our waiting for a lock: the connection's lock_timeout ends it.
+    """
     is_whole = True
     with connection.cursor() as cursor:
-        cursor.execute(f"SET lock_timeout = {LOCK_MS}")
         cursor.execute("SET statement_timeout = 0")
     try:
         for table, size in list(_parts()):
@@ -82,7 +82,6 @@ def _rewrite() -> bool:
                 is_whole = False
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("RESET lock_timeout")
             cursor.execute("RESET statement_timeout")
     return is_whole
 
