@@ -1,14 +1,16 @@
 """Staff's register of what authorities ask; only members of the group `privacy` see it."""
 
 import uuid
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from accounts import disclosures
+from accounts import disclosures, downloads
 from accounts.admin_fixed import Fixed
 from accounts.admin_tools import Refused, Tool, Tools, staff
 from accounts.models import Account, Disclosure, DisclosureEvent, LeakedKey
@@ -63,9 +65,18 @@ class History(Fixed, InlineBase):
     """What was done, oldest first."""
 
     model = DisclosureEvent
-    fields = readonly_fields = ("at", "action", "actor", "note")
+    fields = readonly_fields = ("at", "action", "who", "note")
     ordering = ("pk",)
     extra = 0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)  # for each page anew
+        self._name_of = cache(disclosures.name_of)
+
+    @admin.display(description="by")
+    def who(self, event: DisclosureEvent) -> str:
+        """Name who did it, while that account is there."""
+        return self._name_of(event.actor) if event.actor else "the program"
 
 
 class Confirm(forms.Form):
@@ -90,8 +101,8 @@ class DisclosureAdmin(Tools):
     search_fields = ("=public_id", "reference", "authority", "=account__public_id")
     ordering = ("-created_at",)
     fields = readonly_fields = (
-        "public_id", *_ASKED, "account", "state", "created_by", "created_at", "first_approver",
-        "second_approver", "delivered_at", "told_at",
+        "public_id", *_ASKED, "account", "state", "author", "created_at", "approvers",
+        "delivered_at", "told_at",
     )  # fmt: skip
     inlines = (History,)
 
@@ -128,10 +139,21 @@ class DisclosureAdmin(Tools):
             disclosures.note_read(row, by=staff(request), now=timezone.now())
         return super().change_view(request, object_id, *args, **kwargs)
 
+    @admin.display(description="written down by")
+    def author(self, row: Disclosure) -> str:
+        """Name who wrote it down, while that account is there."""
+        return disclosures.name_of(row.created_by)
+
+    @admin.display(description="allowed by")
+    def approvers(self, row: Disclosure) -> str:
+        """Name who allowed it, while those accounts are there."""
+        marks = filter(None, (row.first_approver, row.second_approver))
+        return ", ".join(map(disclosures.name_of, marks)) or "-"
+
     def tools(self, request: HttpRequest, row: Disclosure) -> list[Tool]:
         found = []
-        blocked = {row.created_by_id, row.first_approver_id}
-        if row.state == State.OPEN and request.user.pk not in blocked:
+        mine = disclosures.mark(staff(request).pk)
+        if row.state == State.OPEN and mine not in {row.created_by, row.first_approver}:
             found.append(Tool(slug="approve", name="Approve", form=Confirm, use=self._approve))
         if row.state in {State.OPEN, State.APPROVED}:
             found.append(Tool(slug="refuse", name="Refuse", form=Refusal, use=self._refuse))
@@ -161,19 +183,19 @@ class DisclosureAdmin(Tools):
         except disclosures.WrongState as error:
             raise Refused("It was refused or handed over before.") from error
 
-    def _export(self, request: HttpRequest, row: Disclosure, _said: dict[str, Any]) -> HttpResponse:
-        now = timezone.now()
-        data = disclosures.held(row.account)
+    def _export(
+        self, request: HttpRequest, row: Disclosure, _said: dict[str, Any]
+    ) -> HttpResponseBase:
         try:
-            packed = disclosures.hand_over(row, by=staff(request), data=data, now=now)
+            file = disclosures.hand_over(row, by=staff(request), now=timezone.now())
         except disclosures.WrongState as error:
             raise Refused("It is not approved, or was refused.") from error
         except CannotSeal as error:
             raise Refused("No credential key is configured to sign with.") from error
-        answer = HttpResponse(packed, content_type="application/zip")
+        except downloads.DiskFull as error:
+            raise Refused("There is no room on the disk; nothing was handed over.") from error
         name = f"disclosure-{row.public_id}.zip"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+        return downloads.Answer(file, as_attachment=True, filename=name)
 
 
 @admin.register(LeakedKey)

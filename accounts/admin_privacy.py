@@ -22,14 +22,15 @@ else:
 class ClosureAdmin(Fixed, Base):
     """Closures; an ended one shows its certificate, which names nobody."""
 
-    list_display = ["public_id", "state", "blocked_by", "asked_at", "due_at", "ended_at"]
+    list_display = ["public_id", "state", "blocked_by", "asked_at", "due_at", "ended_at",
+                    "cleared_at"]  # fmt: skip
     list_filter = ["state", "blocked_by", "due_at"]
     search_fields = ["=public_id"]
     search_help_text = "A certificate's number"
     ordering = ["-pk"]
     readonly_fields = (
         "public_id", "state", "blocked_by", "user", "asked_at", "due_at", "began_at", "ended_at",
-        "forfeit_nusd", "stores",
+        "cleared_at", "forfeit_nusd", "stores",
     )  # fmt: skip
     fields = readonly_fields
 

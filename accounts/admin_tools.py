@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -35,7 +36,7 @@ class Tool:
     slug: str
     name: str
     form: type[forms.Form]
-    use: Callable[[HttpRequest, Any, dict[str, Any]], HttpResponse | None]
+    use: Callable[[HttpRequest, Any, dict[str, Any]], HttpResponseBase | None]
 
 
 class Tools(Fixed, Base):
@@ -71,7 +72,7 @@ class Tools(Fixed, Base):
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def use_tool(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+    def use_tool(self, request: HttpRequest, pk: int, slug: str) -> HttpResponseBase:
         """Show the form of a tool; do it."""
         if not self.has_view_permission(request):
             raise PermissionDenied

@@ -35,8 +35,7 @@ def _announce(pk: int, *, now: dt.datetime) -> int:
             if not users:
                 _finish(version, now=now)
                 return told
-            for user in users:
-                told += notifications.tell(user=user, notice=notice_of(version), now=now)
+            told += notifications.tell_many(users=users, notice=notice_of(version), now=now)
             version.told_up_to = users[-1].pk
             version.save(update_fields=["told_up_to"])
 

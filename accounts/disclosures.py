@@ -6,19 +6,15 @@ two others; what is handed over is signed; the account is told, if need be after
 
 import datetime as dt
 import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import ExtractYear
 
-from accounts import notifications, personal_data, roles, signatures
+from accounts import downloads, notifications, personal_data, roles, signatures
 from accounts.models import Account, Disclosure, DisclosureEvent, User
 from accounts.notifications import Notice
 
@@ -29,8 +25,6 @@ ROLE = "privacy"
 NOTE_CHARS_MAX = 400
 SIGNING_LABEL = b"signs what is handed to authorities"
 TOLD_MAX = 200
-# Of one store: what one file and this process can hold.
-ROWS_MAX = 200_000
 
 
 class NotPrivacyStaff(Exception):
@@ -82,6 +76,18 @@ def is_privacy_staff(user: Any) -> bool:
     )
 
 
+def mark(user_pk: int) -> str:
+    """Return what the register calls a member of staff: it outlives the user, and names nobody."""
+    return f"staff:{user_pk}"
+
+
+def name_of(marked: str) -> str:
+    """Return a mark with the name of whoever bears it, as long as that account is there."""
+    number = marked.removeprefix("staff:")
+    user = User.objects.filter(pk=number).first() if number.isdecimal() else None
+    return f"{user.username} ({marked})" if user else marked
+
+
 def _admit(user: User) -> None:
     if not is_privacy_staff(user):
         raise NotPrivacyStaff
@@ -94,7 +100,9 @@ def record(*, account: Account, by: User, asked: Asked, now: dt.datetime) -> Dis
     until = asked["secrecy_until"]
     if bool(asked["secrecy_reason"]) != (until is not None) or (until is not None and until <= now):
         raise NoReason
-    made = Disclosure.objects.create(account=account, created_by=by, created_at=now, **asked)
+    made = Disclosure.objects.create(
+        account=account, created_by=mark(by.pk), created_at=now, **asked
+    )
     _note(made, Action.OPENED, by=by, now=now)
     return made
 
@@ -109,12 +117,12 @@ def approve(disclosure: Disclosure, *, by: User, now: dt.datetime) -> Disclosure
     row = Disclosure.objects.select_for_update().get(pk=disclosure.pk)
     if row.state != State.OPEN:
         raise WrongState
-    if by.pk in {row.created_by_id, row.first_approver_id}:
+    if mark(by.pk) in {row.created_by, row.first_approver}:
         raise OwnRequest
-    if row.first_approver_id is None:
-        row.first_approver = by
+    if not row.first_approver:
+        row.first_approver = mark(by.pk)
     else:
-        row.second_approver, row.state = by, State.APPROVED
+        row.second_approver, row.state = mark(by.pk), State.APPROVED
     row.save(update_fields=["first_approver", "second_approver", "state"])
     _note(row, Action.APPROVED, by=by, now=now)
     return row
@@ -139,47 +147,68 @@ def note_read(disclosure: Disclosure, *, by: User, now: dt.datetime) -> None:
     _note(disclosure, Action.READ, by=by, now=now)
 
 
-@transaction.atomic
-def hand_over(
-    disclosure: Disclosure, *, by: User, data: Mapping[str, Any], now: dt.datetime
-) -> bytes:
-    """Return the ZIP of what is handed over: data, letter and a detached signature; recorded.
+def hand_over(disclosure: Disclosure, *, by: User, now: dt.datetime) -> IO[bytes]:
+    """Return the open ZIP of what we hold about the request's account, signed and recorded.
 
-    `data` is what we hold about the request's account. It is not kept: each hand-over leaves its
-    SHA-256 and signature in the history. Raises: NotPrivacyStaff; WrongState; CannotSeal.
+    It is written in flat memory, as exports are, to a file without a name that goes when it is
+    closed. The signature is that of its manifest, which has the SHA-256 of every other file; both
+    stand in the history of each hand-over. No transaction is open. Raises: NotPrivacyStaff;
+    WrongState; CannotSeal; downloads.DiskFull.
     """
     _admit(by)
-    rows = Disclosure.objects.filter(pk=disclosure.pk, second_approver__isnull=False)
-    if not rows.filter(state__in=[State.APPROVED, State.DELIVERED]).update(state=State.DELIVERED):
+    seal = _Seal(public_key())
+    rows = Disclosure.objects.filter(pk=disclosure.pk).exclude(second_approver="")
+    ready = rows.filter(state__in=[State.APPROVED, State.DELIVERED])
+    if not ready.exists():
         raise WrongState
-    rows.filter(delivered_at=None).update(delivered_at=now)
-    text = _written(disclosure, data, now=now)
-    signature = signatures.sign(text, label=SIGNING_LABEL)
-    digest = hashlib.sha256(text).hexdigest()
-    _note(disclosure, Action.EXPORTED, by=by, now=now, note=f"{digest} {signature}")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("disclosure.json", text)
-        file.writestr("disclosure.json.sig", signature + "\n")
-        file.writestr("public_key.pem", public_key())
-    return packed.getvalue()
+    content = downloads.Content(
+        parts=held(disclosure.account), head=_head(disclosure, now=now), seal=seal.write
+    )
+    file = downloads.unnamed()
+    try:
+        downloads.pack(file, content, downloads.Progress())
+        with transaction.atomic():
+            if not ready.update(state=State.DELIVERED):  # refused meanwhile
+                raise WrongState
+            rows.filter(delivered_at=None).update(delivered_at=now)
+            _note(disclosure, Action.EXPORTED, by=by, now=now, note=seal.told)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
 
 
-def held(account: Account) -> dict[str, Any]:
+class _Seal:
+    """Signs a manifest, and remembers what the history keeps of it."""
+
+    def __init__(self, public: str) -> None:
+        self._public, self.told = public, ""
+
+    def write(self, manifest: bytes) -> Mapping[str, bytes]:
+        """Return the files that prove a manifest. Raises: CannotSeal."""
+        signature = signatures.sign(manifest, label=SIGNING_LABEL)
+        self.told = f"{hashlib.sha256(manifest).hexdigest()} {signature}"
+        return {
+            "manifest.json.sig": f"{signature}\n".encode(),
+            "public_key.pem": self._public.encode(),
+        }
+
+
+def held(account: Account) -> list[downloads.Part]:
     """Return what every app declares to hold about one account, and who its members are.
 
     A store that says nothing about a single account is left out: of its members' other accounts
-    nothing is said. `complete` is false where a store has more than ROWS_MAX rows.
+    nothing is said.
     """
-    found: dict[str, Any] = {}
+    found: list[downloads.Part] = []
     seen = set()
     for store in personal_data.stores():
         rows = _of_account(store.model, account)
         if rows is None or store.model in seen:
             continue
         seen.add(store.model)
-        told = list(rows.order_by("pk").values(*store.fields)[: ROWS_MAX + 1])
-        found[store.name] = {"complete": len(told) <= ROWS_MAX, "rows": told[:ROWS_MAX]}
+        found.append(downloads.Part(store=store, rows=rows.order_by("pk")))
     return found
 
 
@@ -197,17 +226,15 @@ def _of_account(model: type[Model], account: Account) -> QuerySet[Any] | None:
     return rows.filter(account_id=account.pk)
 
 
-def _written(disclosure: Disclosure, data: Mapping[str, Any], *, now: dt.datetime) -> bytes:
-    head = {
+def _head(disclosure: Disclosure, *, now: dt.datetime) -> dict[str, str]:
+    return {
         "disclosure": str(disclosure.public_id),
         "authority": disclosure.authority,
         "reference": disclosure.reference,
         "legal_basis": disclosure.legal_basis,
         "account": str(disclosure.account.public_id),
-        "made_at": now,
+        "made_at": now.isoformat(timespec="seconds"),
     }
-    said = {"request": head, "data": data}
-    return json.dumps(said, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1).encode()
 
 
 def public_key() -> str:
@@ -265,5 +292,5 @@ def _note(
     disclosure: Disclosure, action: str, *, by: User | None, now: dt.datetime, note: str = ""
 ) -> None:
     DisclosureEvent.objects.create(
-        disclosure=disclosure, action=action, actor=by, at=now, note=note
+        disclosure=disclosure, action=action, actor=mark(by.pk) if by else "", at=now, note=note
     )

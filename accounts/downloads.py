@@ -1,9 +1,10 @@
-"""Writes everything held about a person as one ZIP, in flat memory, from one moment's state.
+"""Writes what is held about a person or an account as one ZIP, in flat memory, from one state.
 
 Each store becomes a JSON and a CSV file: its rows are read twice, by a cursor of the database, in
 one transaction that sees no later change. So nothing lies on the disk but the archive itself.
 """
 
+import asyncio
 import csv
 import errno
 import hashlib
@@ -11,17 +12,20 @@ import io
 import json
 import os
 import shutil
+import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.http import FileResponse
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -63,26 +67,82 @@ class Written:
     sha256: str
 
 
-def write(path: Path, *, subject: Subject, head: Mapping[str, Any], progress: Progress) -> Written:
-    """Write the archive of a person to a new file that only this user of the system can read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What an archive holds of one store."""
 
-    `head` begins the manifest. Raises: Stopped; DiskFull; FileExistsError. The caller removes what
-    is left of the file after any of them.
+    store: Store
+    rows: QuerySet[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What becomes an archive: its parts, and how its manifest begins.
+
+    `seal` is given the finished manifest and returns files that prove it.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    parts: Sequence[Part]
+    head: Mapping[str, Any]
+    has_readme: bool = False
+    seal: Callable[[bytes], Mapping[str, bytes]] | None = None
+
+
+def of(subject: Subject, *, head: Mapping[str, Any]) -> Content:
+    """Return everything held about a person, as the person gets it."""
+    parts = [Part(store=each, rows=each.rows(subject)) for each in personal_data.stores()]
+    return Content(parts=parts, head=head, has_readme=True)
+
+
+def write(path: Path, content: Content, progress: Progress) -> Written:
+    """Write an archive to a new file that only this user of the system can read.
+
+    Raises: Stopped; DiskFull; FileExistsError. The caller removes what is left of the file after
+    any of them.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w+b") as file:
+        return pack(file, content, progress)
+
+
+def unnamed() -> IO[bytes]:
+    """Open a file in the folder of exports that no other process finds, and that goes at its end.
+
+    Raises: OSError.
+    """
+    settings.EXPORT_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=settings.EXPORT_DIR)
+
+
+def pack(file: IO[bytes], content: Content, progress: Progress) -> Written:
+    """Write an archive to an open, empty file. Raises: Stopped; DiskFull."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                rows = _Writer(archive, path.parent, progress).write(subject, head)
-            file.flush()
-            os.fsync(file.fileno())
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            rows = _Writer(archive, progress).write(content)
+        file.flush()
+        os.fsync(file.fileno())
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull from error
         raise
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Written(rows=rows, bytes=path.stat().st_size, sha256=digest)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return Written(rows=rows, bytes=size, sha256=digest)
+
+
+class Answer(FileResponse):
+    """A file as an answer, read in a thread: Django would read all of it into memory under ASGI."""
+
+    block_size = 1 << 18
+
+    def __init__(self, file: IO[bytes], **kwargs: Any) -> None:
+        self._file = file
+        super().__init__(file, **kwargs)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while block := await asyncio.to_thread(self._file.read, self.block_size):
+            yield block
 
 
 @contextmanager
@@ -106,23 +166,27 @@ def snapshot() -> Iterator[None]:
 class _Writer:
     """One archive while it is written."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: Path, progress: Progress) -> None:
-        self._archive, self._folder, self._progress = archive, folder, progress
+    def __init__(self, archive: zipfile.ZipFile, progress: Progress) -> None:
+        self._archive, self._progress = archive, progress
 
-    def write(self, subject: Subject, head: Mapping[str, Any]) -> int:
-        """Write all stores, the manifest and what explains them; return the number of rows."""
-        stores = personal_data.stores()
+    def write(self, content: Content) -> int:
+        """Write all parts, the manifest and what explains them; return the number of rows."""
         with snapshot():
-            self._progress.total = 2 * sum(each.rows(subject).order_by().count() for each in stores)
-            listed = [self._store(store, subject) for store in stores]
-        readmes = [self._readme(name, language, stores, head) for name, language in _LANGUAGES]
-        manifest = {"format": FORMAT, **head, "stores": listed, "files": readmes}
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        self._file("manifest.json", iter([text.encode()]))
+            self._progress.total = 2 * sum(one.rows.order_by().count() for one in content.parts)
+            listed = [self._part(one) for one in content.parts]
+        languages = _LANGUAGES if content.has_readme else ()
+        readmes = [self._readme(name, language, content) for name, language in languages]
+        manifest = {"format": FORMAT, **content.head, "stores": listed, "files": readmes}
+        text = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
+        self._file("manifest.json", iter([text]))
+        if content.seal is not None:
+            for name, proof in content.seal(text).items():
+                self._file(name, iter([proof]))
         return sum(store["rows"] for store in listed)
 
-    def _store(self, store: Store, subject: Subject) -> dict[str, Any]:
-        rows = store.rows(subject).values_list(*store.fields)
+    def _part(self, part: Part) -> dict[str, Any]:
+        store = part.store
+        rows = part.rows.values_list(*store.fields)
         counts = []
         files = []
         for ending, encode in (("json", _json), ("csv", _csv)):
@@ -146,7 +210,7 @@ class _Writer:
         self._progress.done += rows
         if self._progress.stop.is_set():
             raise Stopped
-        if shutil.disk_usage(self._folder).free < settings.EXPORT_FREE_BYTES_MIN:
+        if shutil.disk_usage(settings.EXPORT_DIR).free < settings.EXPORT_FREE_BYTES_MIN:
             raise DiskFull
 
     def _file(self, name: str, chunks: Iterator[bytes]) -> dict[str, Any]:
@@ -158,11 +222,10 @@ class _Writer:
                 size += len(chunk)
         return {"name": name, "bytes": size, "sha256": digest.hexdigest()}
 
-    def _readme(
-        self, name: str, language: str, stores: Sequence[Store], head: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _readme(self, name: str, language: str, content: Content) -> dict[str, Any]:
+        said = {"stores": [part.store for part in content.parts], "head": content.head}
         with translation.override(language):
-            text = render_to_string("settings/export_readme.txt", {"stores": stores, "head": head})
+            text = render_to_string("settings/export_readme.txt", said)
         return self._file(name, iter([text.encode()]))
 
 

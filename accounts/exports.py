@@ -184,7 +184,7 @@ def _build(export: Export) -> None:
     subject = personal_data.subject_of(export.user)
     try:
         with _Heart(export, progress):
-            written = downloads.write(part, subject=subject, head=head, progress=progress)
+            written = downloads.write(part, downloads.of(subject, head=head), progress)
         _finish(export, part, written)
     except downloads.Stopped:  # canceled, erased, or taken up by somebody else
         pass

@@ -59,6 +59,11 @@ ARCHIVE_REJECTED = Gauge(
     "Requests of the window that the archive did not take.",
     multiprocess_mode="mostrecent",
 )
+ARCHIVE_MISSED = Gauge(
+    "bnr_archive_missed_rows",
+    "Requests that the archive never got, and never will: it only grows.",
+    multiprocess_mode="mostrecent",
+)
 
 # The process.
 LOOP_LAG = Gauge(

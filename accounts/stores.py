@@ -279,8 +279,8 @@ LEAVING = (
         model=Closure,
         rows=lambda subject: Closure.objects.filter(user_id=subject.user_id),
         fields=names(
-            "public_id state asked_at due_at began_at ended_at language forfeit_nusd account_ids "
-            "blocked_by"
+            "public_id state asked_at due_at began_at ended_at cleared_at language forfeit_nusd "
+            "account_ids blocked_by"
         ),
         withheld=apart(inner="id user_id paused_key_ids certificate"),
         retention=Retention.ACCOUNT,

@@ -41,7 +41,8 @@ OWN_TABLES: Final = frozenset({"sqlite_sequence", "sqlite_stat1", "sqlite_stat4"
 class Trace:
     """One thing that leads to a person; it is never written into a log."""
 
-    kind: str  # "email", "phone", "name", "username", "ip", "key", "id", "digest", "ref"
+    # "email", "phone", "name", "username", "ip", "key", "id", "digest", "ref", "archive"
+    kind: str
     value: str = field(repr=False)
     # A digest, in hexadecimal digits.
     is_bytes: bool = False
@@ -133,6 +134,7 @@ class Search:
     """Traces, ready to be looked for in texts and bytes."""
 
     def __init__(self, traces: Sequence[Trace]) -> None:
+        self.traces = tuple(traces)
         self._exact = {t.value.casefold(): t.kind for t in traces if not _is_long(t)}
         # Plain searches: an alternation of patterns takes a hundred times as long.
         self._any_case: list[tuple[str, bytes, re.Pattern[bytes] | None]] = []

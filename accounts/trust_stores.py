@@ -5,6 +5,7 @@ from functools import partial
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts import disclosures
 from accounts.models import Disclosure, DisclosureEvent, LeakedKey, Takedown
 from accounts.personal_data import Ending, Retention, Store, apart, names
 
@@ -39,7 +40,7 @@ STORES = (
             "public_id kind authority reference legal_basis account_id state created_at "
             "secrecy_reason secrecy_until delivered_at told_at"
         ),
-        withheld=apart(inner="id", others="created_by_id first_approver_id second_approver_id"),
+        withheld=apart(inner="id", others="created_by first_approver second_approver"),
     ),
     _REGISTER(
         name="disclosure_history",
@@ -47,10 +48,10 @@ STORES = (
         model=DisclosureEvent,
         rows=lambda subject: DisclosureEvent.objects.filter(
             Q(disclosure__account_id__in=subject.owned, disclosure__told_at__isnull=False)
-            | Q(actor_id=subject.user_id)
+            | Q(actor=disclosures.mark(subject.user_id))
         ),
         fields=names("disclosure__public_id at action"),
-        withheld=apart(inner="id", others="actor_id note"),
+        withheld=apart(inner="id", others="actor note"),
     ),
     Store(
         name="takedowns",

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts import closures, erased, erasure, personal_data, traces
 from accounts.erasure import Leaver
 from accounts.models import Account, ApiKey, Closure, User
-from accounts.traces import Place, Search
+from accounts.traces import Place, Search, Trace
 from bananarouter import closing_mail
 from billing.payments import closures as money
 from logs.archive import erasure as archive
-from logs.archive.base import Away
+from logs.archive import tracing
+from logs.archive.base import Away, Refused
 from logs.archive.watermarks import Busy
 from logs.models import RequestLog
 
@@ -175,11 +176,29 @@ def certificate(closure: Closure, ended: Sequence[erasure.Ended]) -> dict[str, A
 
 
 def places(search: Search) -> Iterator[Place]:
-    """Look for traces in everything that this installation stores."""
+    """Look for traces in everything that this installation stores. Raises: Unreachable."""
     yield from traces.in_database(search)
     yield from traces.in_database_files(search)
     yield from traces.in_cache(search)
     yield from traces.in_folder(settings.DATA_DIR, search, but=[settings.SECRETS_DIR])
+    try:
+        yield from tracing.places(search)
+    except (Away, Refused) as error:
+        raise Unreachable("archive") from error
+
+
+def searched() -> tuple[Sequence[str], Sequence[str]]:
+    """Name the stores that places() looks into, and those out of its reach."""
+    archive, unreached = tracing.searched()
+    stores = [f"database ({connection.vendor})", "cache", f"files of {settings.DATA_DIR}"]
+    if archive:
+        stores.append(f"archive {archive}")
+    return stores, [f"archive {name}, which the settings name no more" for name in unreached]
+
+
+def traces_of(user: User, subject: Leaver) -> Sequence[Trace]:
+    """Collect what leads to a person, with the names that the archive has for them."""
+    return [*traces.of(user, subject), *tracing.of(subject.alone)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ _EVERY_S: Final = {
     "routing.announce": 3_600.0,
     "routing.keep_up": 60.0,
     "bananarouter.carry_out_closures": 10.0,
+    "bananarouter.clear_erased": 60.0,
     "billing.sweep_events": 10.0,
     "billing.ask_processors": 10.0,
     "billing.top_up_automatically": 10.0,

@@ -3,10 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from bananarouter import closing
+from bananarouter import closing, dead_rows
 
 
 @shared_task(name="bananarouter.carry_out_closures")
 def carry_out_closures() -> int:
     """Carry out closures that are due."""
     return closing.run_due(now=timezone.now())
+
+
+@shared_task(name="bananarouter.clear_erased")
+def clear_erased() -> int:
+    """Take what was erased out of the database's files."""
+    return dead_rows.clear(now=timezone.now())

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from logs import holds
 from logs.archive import report, sinks, watermarks
 from logs.archive.base import Away, Refused
 from logs.models import ArchiveBatch, ArchiveFeed, ArchiveRejection
@@ -95,6 +96,7 @@ class ArchiveBatchAdmin(ReadOnly):
             "why": WHY.get(feed.error, feed.error) if feed else "",
             "health": (found := watermarks.health(feed, now=now)) if feed else None,
             "is_late": feed is not None and found.lag > LATE,
+            "held": len(holds.held_accounts(now=now)) if feed else 0,
             "newest": batches.filter(sent_at__isnull=False, rows__gt=0).first(),
             "refused": batches.filter(state=ArchiveBatch.State.REFUSED)[:BATCHES_SHOWN],
             "batches": batches[:BATCHES_SHOWN],

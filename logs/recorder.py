@@ -24,6 +24,7 @@ from django.db import (
 from accounts import metrics, networks, persons
 from accounts.keytext import NoPepper
 from logs import partitions, security_log, sums
+from logs.archive import watermarks
 from logs.labels import is_label
 from logs.models import RequestLog
 
@@ -34,6 +35,8 @@ GROUP_ROWS_MAX = 1_000
 LINGER_S = 0.1  # how long a row may wait for company; what a kill -9 may lose
 BACKOFF_S_MAX = 5.0
 STOP_TIMEOUT_S = 10.0
+# No hour younger than this has left the archive's batches: the window is a day at least.
+LATE_AFTER = dt.timedelta(days=1)
 
 # What a database says about a row; every other error is about the database itself: rows wait.
 _REFUSED = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
@@ -257,6 +260,15 @@ def _sum(group: Sequence[Entry]) -> None:
     """Add rows just written to what is kept beside them, in the same transaction."""
     sums.add(group)
     security_log.add([(entry, _address(entry)) for entry in group])
+    _note_late(group, now=dt.datetime.now(dt.UTC))
+
+
+def _note_late(group: Sequence[Entry], *, now: dt.datetime) -> None:
+    """Count what comes so late that the archive has let its day go."""
+    before = watermarks.first_id(now - LATE_AFTER)
+    late = [entry.request_id for entry in group if entry.request_id < before]
+    if late and (missed := watermarks.note_late(late, now=now)):
+        logger.error("requests too late for the archive", extra={"rows": missed})
 
 
 def _copy(group: Sequence[Entry]) -> None:

@@ -27,6 +27,8 @@ class Closure(models.Model):
     due_at = models.DateTimeField()
     began_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # When nothing of it was left in the database's files (bananarouter.dead_rows).
+    cleared_at = models.DateTimeField(null=True, blank=True)
     # In which the mail with the link is written; empty once the user is gone.
     language = models.CharField(max_length=10, default="en")
     # What the user agreed to lose at most; more is never taken.
@@ -53,6 +55,10 @@ class Closure(models.Model):
                 condition=Q(state__in=["closed", "cancelled"], ended_at__isnull=False)
                 | Q(state__in=["asked", "cooling", "closing"], ended_at__isnull=True),
                 name="closure_ended_when_over",
+            ),
+            models.CheckConstraint(
+                condition=Q(cleared_at__isnull=True) | Q(state="closed"),
+                name="closure_cleared_when_closed",
             ),
             models.CheckConstraint(condition=Q(forfeit_nusd__gte=0), name="closure_forfeit_gte_0"),
         ]

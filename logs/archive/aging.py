@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from accounts.timeids import DAY, midnight
-from logs.archive import crowds
+from logs.archive import crowds, holding
 from logs.archive.base import (
     DAYS,
     LATENCY,
@@ -38,19 +38,27 @@ _STEPS = (
 )
 
 
-def run(sink: Sink, feed: ArchiveFeed, *, first_kept: dt.date, now: dt.datetime) -> int:
+def run(
+    sink: Sink,
+    feed: ArchiveFeed,
+    *,
+    first_kept: dt.date,
+    held: Collection[int],
+    now: dt.datetime,
+) -> int:
     """Sum and empty the days before `first_kept`; return how many. Caller holds the lock.
 
-    The rows of a day go only after its sums were read back, and sums are never made again once
-    the first row may be gone. Raises: Away, Refused.
+    The rows of a day go only after its sums were read back and those of held accounts stand
+    apart; sums are never made again once the first row may be gone. Raises: Away, Refused.
     """
-    done = 0
+    done, attempt = 0, int(now.timestamp())
     while feed.aged_until and feed.aged_until < first_kept and done < DAYS_PER_RUN_MAX:
         day = feed.aged_until
         if feed.summed_until is None or feed.summed_until <= day:
-            _sum(sink, day, attempt=int(now.timestamp()))
+            _sum(sink, day, attempt=attempt)
             feed.summed_until = day + DAY
             feed.save(update_fields=["summed_until"])
+        holding.keep(sink, day, held=held, attempt=attempt)
         _empty(sink, day)
         feed.aged_until = day + DAY
         feed.save(update_fields=["aged_until"])

@@ -93,7 +93,7 @@ class Table:
     columns: tuple[Column, ...]
     part: str
     order: tuple[str, ...]
-    is_kept: bool  # for good; else for the window
+    is_kept: bool  # until somebody takes it away; else for the window
 
 
 def _columns(kind: Kind, *names: str, is_nullable: bool = False) -> tuple[Column, ...]:
@@ -149,7 +149,17 @@ LATENCY = Table(
     order=("model", "vendor", "step"),
     is_kept=True,
 )
-TABLES = (REQUESTS, DAYS, LATENCY)
+# Of accounts under a legal hold, beyond the window: it has no end of its own, a hold has.
+HELD = Table(
+    name="held_requests",
+    columns=REQUESTS.columns,
+    part="day",
+    order=("account", "hour"),
+    is_kept=True,
+)
+TABLES = (REQUESTS, DAYS, LATENCY, HELD)
+# Those whose rows are somebody's.
+OF_ACCOUNTS = (REQUESTS, HELD)
 
 
 def text(part: Part) -> str:
@@ -209,5 +219,5 @@ class Sink(ABC):
         """Run a query, in which `{requests}` and so on stand for tables. Literals are ours."""
 
     @abstractmethod
-    def erase(self, *, column: str, values: Sequence[str]) -> None:
-        """Delete rows of REQUESTS for good, and wait until it is done."""
+    def erase(self, *, table: Table, column: str, values: Sequence[str]) -> None:
+        """Delete rows of a table for good, and wait until it is done."""

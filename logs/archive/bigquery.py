@@ -19,7 +19,6 @@ from google.cloud import bigquery
 from google.oauth2 import service_account
 
 from logs.archive.base import (
-    REQUESTS,
     SPARE_DAYS,
     TABLES,
     Away,
@@ -113,11 +112,10 @@ class BigQuery(Sink):
         places = {table.name: f"`{self._place(table)}`" for table in TABLES}
         return self._query(sql.format(**places))
 
-    def erase(self, *, column: str, values: Sequence[str]) -> None:
+    def erase(self, *, table: Table, column: str, values: Sequence[str]) -> None:
         """Run DELETE as a job and wait for it. Time travel ends after the dataset's own days."""
         quoted = ", ".join(f"'{value}'" for value in values)
-        place = self._place(REQUESTS)
-        self._query(f"DELETE FROM `{place}` WHERE {column} IN ({quoted})")
+        self._query(f"DELETE FROM `{self._place(table)}` WHERE {column} IN ({quoted})")
 
     def _query(self, sql: str) -> list[dict[str, Any]]:
         with _said():

@@ -117,15 +117,14 @@ class ClickHouse(Sink):
     def ask(self, sql: str) -> list[dict[str, Any]]:
         return self._rows(sql.format(**{table.name: self._place(table.name) for table in TABLES}))
 
-    def erase(self, *, column: str, values: Sequence[str]) -> None:
+    def erase(self, *, table: Table, column: str, values: Sequence[str]) -> None:
         """Rewrite the parts: a lightweight DELETE would only mark the rows."""
-        requests = TABLES[0]
-        self._clear(requests)
+        self._clear(table)
         quoted = ", ".join(f"'{value}'" for value in values)
-        self._run(f"ALTER TABLE {self._place(requests.name)} DELETE WHERE {column} IN ({quoted})")
+        self._run(f"ALTER TABLE {self._place(table.name)} DELETE WHERE {column} IN ({quoted})")
         open_ones = (
             "SELECT count() AS mutations FROM system.mutations "
-            f"WHERE database = '{self._database}' AND table = '{requests.name}' AND NOT is_done"
+            f"WHERE database = '{self._database}' AND table = '{table.name}' AND NOT is_done"
         )
         deadline = time.monotonic() + self._patience_s
         while self._rows(open_ones)[0]["mutations"]:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from accounts.timeids import DAY
-from logs.archive import pseudonyms, sinks, watermarks
-from logs.archive.base import Away, Sink
+from logs.archive import finding, pseudonyms, sinks, watermarks
+from logs.archive.base import OF_ACCOUNTS, Config
 from logs.models import ArchiveFeed, ArchiveRejection
-
-# Names in one statement.
-GROUP = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +26,11 @@ class Erased:
 def search(*, account_id: int) -> int:
     """Count an account's rows in the archive; 0 when none can be told to be its. Raises: Away."""
     config = sinks.config()
-    names = pseudonyms.of(account_id)
-    return _count(sinks.connect(config), names) if config.is_on and names else 0
+    names = pseudonyms.of([account_id])
+    if not config.is_on or not names:
+        return 0
+    sink = sinks.connect(config)
+    return sum(finding.count(sink, table, names) for table in OF_ACCOUNTS)
 
 
 def erase(*, account_id: int, now: dt.datetime) -> Erased:
@@ -41,17 +41,21 @@ def erase(*, account_id: int, now: dt.datetime) -> Erased:
     fed; nothing is half done then: calling again goes on.
     """
     config = sinks.config()
-    others = ArchiveFeed.objects.exclude(archive=config.name).filter(fed_until__isnull=False)
-    unreached = tuple(others.values_list("archive", flat=True))
     if not config.is_on:
         keys = _destroy(account_id, now=now)
-        return Erased(archive="", rows=0, keys=keys, unreached=unreached)
+        return Erased(archive="", rows=0, keys=keys, unreached=unreached())
     ArchiveRejection.objects.filter(account_id=account_id).delete()
     with watermarks.locked(watermarks.feed_of(config.name), now=now):
-        names = pseudonyms.of(account_id)
-        rows = _erase(sinks.connect(config), names) if names else 0
+        names = pseudonyms.of([account_id])
+        rows = _erase(config, names) if names else 0
         keys = _destroy(account_id, now=now)
-    return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached)
+    return Erased(archive=config.name, rows=rows, keys=keys, unreached=unreached())
+
+
+def unreached() -> tuple[str, ...]:
+    """Name the archives that were fed before, and that the settings no longer name."""
+    others = ArchiveFeed.objects.exclude(archive=sinks.config().name)
+    return tuple(others.filter(fed_until__isnull=False).values_list("archive", flat=True))
 
 
 def _destroy(account_id: int, *, now: dt.datetime) -> int:
@@ -61,21 +65,7 @@ def _destroy(account_id: int, *, now: dt.datetime) -> int:
     return pseudonyms.destroy(account_id, days=days)
 
 
-def _erase(sink: Sink, names: list[str]) -> int:
-    found = _count(sink, names)
-    if found:
-        for at in range(0, len(names), GROUP):
-            sink.erase(column="account", values=names[at : at + GROUP])
-        if _count(sink, names):
-            raise Away("rows_left")
-    return found
-
-
-def _count(sink: Sink, names: list[str]) -> int:
-    """Count rows by names, which are ours: hexadecimal digits."""
-    total = 0
-    for at in range(0, len(names), GROUP):
-        listed = ", ".join(f"'{name}'" for name in names[at : at + GROUP])
-        asked = f"SELECT COUNT(*) AS held FROM {{requests}} WHERE account IN ({listed})"
-        total += int(sink.ask(asked)[0]["held"])
-    return total
+def _erase(config: Config, names: list[str]) -> int:
+    sink = sinks.connect(config)
+    sink.prepare(kept_days=settings.LOG_RETENTION_DAYS)  # a table may be newer than the last run
+    return sum(finding.delete(sink, table, names) for table in OF_ACCOUNTS)

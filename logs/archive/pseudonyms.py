@@ -2,7 +2,8 @@
 
 Each account has a random key for each day on which it called. What the archive knows of it is an
 HMAC under that key, so two days of one account cannot be joined by anybody without our database,
-and by nobody at all when the day's keys are gone: after the window, or at erasure (ADR 33).
+and by nobody at all when the day's keys are gone: after the window or the end of a legal hold, or
+at erasure (ADR 33).
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from logs.models import ArchiveKey
 
@@ -60,9 +61,9 @@ class Day:
         return _name(self._keys[account_id or NOBODY] or self._keys[NOBODY], request_id.bytes)
 
 
-def of(account_id: int) -> list[str]:
-    """Return all names of an account that can still be made."""
-    keys = ArchiveKey.objects.filter(account_id=account_id).exclude(secret=GONE)
+def of(account_ids: Collection[int]) -> list[str]:
+    """Return all names of accounts that can still be made."""
+    keys = ArchiveKey.objects.filter(account_id__in=account_ids).exclude(secret=GONE)
     return [_name(key, b"account") for key in keys.values_list("secret", flat=True)]
 
 
@@ -81,9 +82,9 @@ def destroy(account_id: int, *, days: Iterable[dt.date]) -> int:
     return destroyed + keys.exclude(secret=GONE).update(secret=GONE)
 
 
-def destroy_before(day: dt.date) -> int:
-    """Destroy the keys of the days before; return how many."""
-    return ArchiveKey.objects.filter(day__lt=day).delete()[0]
+def destroy_before(day: dt.date, *, held: Collection[int]) -> int:
+    """Destroy the keys of the days before, but for held accounts; return how many."""
+    return ArchiveKey.objects.filter(day__lt=day).exclude(account_id__in=held).delete()[0]
 
 
 def _name(key: bytes | memoryview, of_what: bytes) -> str:

@@ -2,16 +2,19 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Min, Q, Sum
+from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
 from accounts import metrics
 from accounts.timeids import DAY, midnight, moment
+from logs.archive import sinks
 from logs.models import ArchiveBatch, ArchiveFeed, RequestLog
 from logs.service_hours import HOUR, SETTLED_AFTER, hour_of
 
@@ -23,8 +26,10 @@ RETRY_MIN = dt.timedelta(seconds=30)
 AWAY_RETRY_MAX = dt.timedelta(minutes=15)
 REFUSED_RETRY_MAX = dt.timedelta(hours=6)
 # How old an hour is when it is compared with the log again: rows come late when the database,
-# or a request, took long.
-CHECK_AGES = tuple(dt.timedelta(hours=hours) for hours in (3, 6, 24, 48))
+# or a request, took long, and change when they are corrected.
+CHECK_AGES = tuple(dt.timedelta(hours=hours) for hours in (3, 6, 24, 48, 96, 192, 384))
+# The last time is so long before its day leaves the log.
+LAST_CHECK = dt.timedelta(hours=2)
 BATCHES_PER_RUN_MAX = 200
 
 
@@ -40,6 +45,7 @@ class Health:
     waiting: int
     refused: int
     rejected: int
+    missed: int  # rows that the archive never got and never will
 
 
 def feed_of(archive: str) -> ArchiveFeed:
@@ -114,10 +120,16 @@ def sent(batch: ArchiveBatch, *, now: dt.datetime) -> None:
     if batch.sent_at is None or batch.state != State.SENT:
         batch.sent_at = now
     batch.state, batch.error = State.SENT, ""
-    ages = [age for age in CHECK_AGES[batch.checks :] if batch.hour + HOUR + age > now]
-    batch.checks = len(CHECK_AGES) - len(ages) + 1
-    batch.due_at = batch.hour + HOUR + ages[0] if ages else None
+    times = _check_times(batch.hour)
+    left = [at for at in times if at > now]
+    batch.checks = len(times) - len(left) + 1
+    batch.due_at = left[0] if left else None
     batch.save()
+
+
+def _check_times(hour: dt.datetime) -> list[dt.datetime]:
+    last = midnight(hour.date()) + (settings.LOG_RETENTION_DAYS + 1) * DAY - LAST_CHECK
+    return [*(at for age in CHECK_AGES if (at := hour + HOUR + age) < last), last]
 
 
 def refused(batch: ArchiveBatch, code: str, *, now: dt.datetime) -> None:
@@ -148,12 +160,58 @@ def _wait(tries: int, longest: dt.timedelta) -> dt.timedelta:
     return min(RETRY_MIN * (1 << doublings), longest)
 
 
-def forget(feed: ArchiveFeed, *, first_kept: dt.date) -> int:
-    """Drop the batches of days whose rows are gone; return how many of them never arrived."""
+def forget(feed: ArchiveFeed, *, first_kept: dt.date, now: dt.datetime) -> int:
+    """Drop the batches of days that leave the log; return how many rows the archive never got.
+
+    They are counted in the feed, too: rows of hours that never arrived, and those that came
+    after the last time that their hour was compared.
+    """
     old = feed.batches.filter(hour__lt=midnight(first_kept))
-    missed = old.filter(sent_at__isnull=True, rows__gt=0).count()
-    old.delete()
+    missed = sum(_missed(batch) for batch in old)
+    with transaction.atomic():
+        old.delete()
+        _miss(feed, missed, now=now)
     return missed
+
+
+def _missed(batch: ArchiveBatch) -> int:
+    is_there = batch.sent_at is not None and batch.state != State.REFUSED
+    ours = RequestLog.objects.filter(
+        request_id__gte=first_id(batch.hour), request_id__lt=first_id(batch.hour + HOUR)
+    )
+    # Where the log has let the day go already, what it held when it was read last.
+    return max(ours.count(), batch.rows) - (batch.rows if is_there else 0)
+
+
+def note_late(ids: Iterable[uuid.UUID], *, now: dt.datetime) -> int:
+    """Count rows just written to the log whose hour no batch will send any more.
+
+    In the transaction that writes them; returns how many. An hour whose batch still stands is
+    compared again, or counted when its day leaves.
+    """
+    config = sinks.config()
+    feed = ArchiveFeed.objects.filter(archive=config.name).first() if config.is_on else None
+    if feed is None or feed.fed_until is None:
+        return 0
+    hours = Counter(hour_of(moment(each)) for each in ids)
+    standing = set(feed.batches.filter(hour__in=list(hours)).values_list("hour", flat=True))
+    missed = sum(
+        rows for hour, rows in hours.items() if hour < feed.fed_until and hour not in standing
+    )
+    _miss(feed, missed, now=now)
+    return missed
+
+
+def _miss(feed: ArchiveFeed, rows: int, *, now: dt.datetime) -> None:
+    if rows:
+        mine = ArchiveFeed.objects.filter(pk=feed.pk)
+        mine.update(missed_rows=F("missed_rows") + rows, missed_at=now)
+
+
+def released(feed: ArchiveFeed) -> None:
+    """Note that nothing of holds that are over is left, unless one has ended meanwhile."""
+    mine = ArchiveFeed.objects.filter(pk=feed.pk, release_asked_at=feed.release_asked_at)
+    mine.update(release_asked_at=None)
 
 
 def health(feed: ArchiveFeed, *, now: dt.datetime) -> Health:
@@ -169,6 +227,7 @@ def health(feed: ArchiveFeed, *, now: dt.datetime) -> Health:
         waiting=unsent.count(),
         refused=feed.batches.filter(state=State.REFUSED).count(),
         rejected=feed.batches.aggregate(rows=Coalesce(Sum("rejected"), 0))["rows"],
+        missed=feed.missed_rows,
     )
 
 
@@ -181,6 +240,7 @@ def measure(archive: str, *, now: dt.datetime) -> None:
     metrics.ARCHIVE_LAG.set(found.lag.total_seconds())
     metrics.ARCHIVE_REFUSED.set(found.refused)
     metrics.ARCHIVE_REJECTED.set(found.rejected)
+    metrics.ARCHIVE_MISSED.set(found.missed)
 
 
 def first_kept(*, now: dt.datetime, days: int) -> dt.date:

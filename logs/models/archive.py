@@ -22,9 +22,19 @@ class ArchiveFeed(models.Model):
     next_try_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=64, blank=True, default="")
     worked_at = models.DateTimeField(null=True)
+    # Requests that it never got and never will; when the latest of them was found.
+    missed_rows = models.BigIntegerField(default=0)
+    missed_at = models.DateTimeField(null=True)
+    # Keys were destroyed then: what they named goes from the rows that holds keep.
+    release_asked_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(missed_rows=0, missed_at__isnull=True)
+                | models.Q(missed_rows__gt=0, missed_at__isnull=False),
+                name="archive_feed_missed_at_a_time",
+            ),
             models.CheckConstraint(
                 condition=models.Q(failures__gte=0), name="archive_feed_failures_gte_0"
             ),

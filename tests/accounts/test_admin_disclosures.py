@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import disclosures
-from accounts.models import Disclosure
+from accounts.models import Disclosure, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,12 +86,19 @@ def test_a_request_goes_its_way(privacy, letter):
     answer = pia.post(tool(row, "export"))
     assert answer["Content-Type"] == "application/zip"
     assert "no-store" in answer["Cache-Control"]
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
-        assert b"alice@example.com" in file.read("disclosure.json")
-    assert list(row.events.order_by("pk").values_list("action", "actor__username")) == [
+    with zipfile.ZipFile(io.BytesIO(answer.getvalue())) as file:
+        assert b"alice@example.com" in file.read("data/user.json")
+    names = {disclosures.mark(user.pk): user.username for user in User.objects.all()}
+    done = row.events.order_by("pk").values_list("action", "actor")
+    assert [(action, names[actor]) for action, actor in done] == [
         ("opened", "pia"), ("read", "pia"), ("read", "quin"), ("approved", "quin"),
         ("read", "rosa"), ("approved", "rosa"), ("exported", "pia"),
     ]  # fmt: skip
+    User.objects.get(username="quin").delete()
+    page = pia.get(change(row)).content.decode()
+    mark = next(each for each, name in names.items() if name == "quin")
+    assert "rosa (staff:" in page
+    assert f"{mark}, rosa (" in page, "who left is named by the mark"
 
 
 def test_nothing_is_handed_over_early_and_a_refusal_has_a_reason(privacy, letter):

@@ -4,9 +4,17 @@ import datetime as dt
 
 import pytest
 from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
-from accounts import announcements, consents, policies
-from accounts.models import Consent, Notification, PolicyVersion, User
+from accounts import announcements, consents, notifications, policies
+from accounts.models import (
+    Consent,
+    Delivery,
+    Notification,
+    NotificationPreference,
+    PolicyVersion,
+    User,
+)
 from accounts.policies import Text
 from tests import factories
 
@@ -85,6 +93,40 @@ def test_nobody_is_told_twice_and_who_comes_later_is_told(settings):
     factories.user("bob")
     assert announcements.announce_due(now=NOW + 2 * DAY) == 1
     assert Notification.objects.count() == 2
+
+
+def test_many_are_told_in_a_constant_number_of_queries(monkeypatch):
+    publish()
+    version = publish("2", now=NOW + DAY)
+    assert announcements.announce_due(now=NOW + DAY) == 0  # announced: to those who come later
+    counts = []
+    for people in (2, 12):
+        made = [factories.user(f"user{people}n{n}") for n in range(people)]
+        NotificationPreference.objects.create(user=made[0], kind="policy_change", by_email=False)
+        with CaptureQueriesContext(connection) as queries:
+            assert announcements.announce_due(now=NOW + DAY) == people
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+    assert counts[1] <= 18, "one batch, and the look that finds no more"
+    assert Notification.objects.filter(name="policy_changed").count() == 14
+    assert Delivery.objects.filter(way="email").count() == 14, "the mail stays on"
+    version.refresh_from_db()
+    assert version.announced_at == NOW + DAY
+    monkeypatch.setattr(announcements, "USERS_MAX", 5)
+    for n in range(11):
+        factories.user(f"later{n}")
+    assert announcements.announce_due(now=NOW + DAY) == 11
+    told = Notification.objects.values_list("user_id", flat=True)
+    assert len(set(told)) == len(told) == 25
+
+
+def test_whoever_was_told_one_by_one_is_not_told_again():
+    alice, _ = factories.user("alice"), factories.user("bob")
+    publish()
+    notice = announcements.notice_of(publish("2", now=NOW + DAY))
+    assert notifications.tell(user=alice, notice=notice, now=NOW)
+    assert announcements.announce_due(now=NOW + DAY) == 1
+    assert Notification.objects.filter(user=alice).count() == 1
 
 
 @pytest.mark.sqlite

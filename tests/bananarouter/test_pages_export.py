@@ -11,9 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import exports
+from accounts import downloads, exports
 from accounts.models import Export
-from bananarouter.pages.settings.exports import _File
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -181,12 +180,12 @@ def test_too_many_on_a_day_are_refused_in_words(client, alice):
 
 def test_an_asgi_server_reads_the_file_in_blocks(tmp_path):
     path = tmp_path / "file"
-    path.write_bytes(b"x" * (_File.block_size + 1))
+    path.write_bytes(b"x" * (downloads.Answer.block_size + 1))
 
     async def sizes():
-        response = _File(path)
+        response = downloads.Answer(path.open("rb"))
         found = [len(block) async for block in response]
         response.close()
         return found
 
-    assert asyncio.run(sizes()) == [_File.block_size, 1]
+    assert asyncio.run(sizes()) == [downloads.Answer.block_size, 1]

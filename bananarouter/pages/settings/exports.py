@@ -1,21 +1,18 @@
 """Settings > Privacy > a copy of one's data: asked for, watched, downloaded, canceled."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from accounts import exports, personal_data
+from accounts import downloads, exports, personal_data
 from accounts.models import Export as Row
 from accounts.models import User
 from bananarouter.pages.shell import Page, Private, of
@@ -94,20 +91,6 @@ class Cancel(Private):
         return redirect("settings_export")
 
 
-class _File(FileResponse):
-    """A file, read in a thread: Django would read all of it into memory for an ASGI server."""
-
-    block_size = 1 << 18
-
-    def __init__(self, path: Path, **kwargs: Any) -> None:
-        self._file = path.open("rb")
-        super().__init__(self._file, **kwargs)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while block := await asyncio.to_thread(self._file.read, self.block_size):
-            yield block
-
-
 class Download(Private):
     """The file, for the session that asked for it, after a fresh log-in."""
 
@@ -120,8 +103,8 @@ class Download(Private):
             path = exports.open_file(
                 row, session_key=request.session.session_key or "", now=timezone.now()
             )
-            return _File(
-                path,
+            return downloads.Answer(
+                path.open("rb"),
                 as_attachment=True,
                 filename=FILE_NAME,
                 content_type="application/zip",

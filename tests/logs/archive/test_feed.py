@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.db.models import Count, Sum
 
-from accounts.timeids import uuid7_at
+from accounts.timeids import DAY, uuid7_at
 from logs import recorder
 from logs.archive import feed, sinks, watermarks
-from logs.archive.base import Config
+from logs.archive.base import REQUESTS, Config
 from logs.models import ArchiveBatch, ArchiveFeed, ArchiveKey, ArchiveRejection, RequestLog
 from tests.logs.archive.archives import SUMS
 from tests.logs.test_recorder import ALL, entry
@@ -17,6 +17,8 @@ NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 MINUTE = dt.timedelta(minutes=1)
 SETTLED = 36 * MINUTE
+# When the day of NOON leaves a log of thirty days.
+LEAVES = dt.datetime(2026, 12, 21, tzinfo=dt.UTC)
 State = ArchiveBatch.State
 
 
@@ -46,6 +48,10 @@ def archive_sums(archive):
     ((different,),) = archive.rows("SELECT COUNT(DISTINCT row_id) FROM {requests}")
     assert rows == different, "a row stands twice"
     return (rows, *(value or 0 for value in found))
+
+
+def feed_row():
+    return ArchiveFeed.objects.get()
 
 
 def lag(now):
@@ -115,11 +121,66 @@ def test_rows_that_come_late_are_sent_too(archive):
     assert archive_sums(archive)[0] == 7
 
 
+@pytest.mark.clause("4.1-olap")
+def test_rows_that_come_days_late_are_sent_once(archive):
+    write(hour=NOON, rows=5)
+    feed.run(now=NOON + HOUR + SETTLED)
+    for age in watermarks.CHECK_AGES[:4]:
+        feed.run(now=NOON + HOUR + age)
+    write(hour=NOON + MINUTE, rows=2)
+    RequestLog.objects.filter(account_id=1).update(cost_nusd=5)  # corrected by the books
+    for now in (NOON + 5 * DAY, NOON + 17 * DAY, LEAVES - MINUTE):
+        feed.run(now=now)
+        assert archive_sums(archive) == log_sums()
+    assert archive_sums(archive) == log_sums()
+    assert archive_sums(archive)[0] == 7
+    assert feed_row().missed_rows == 0
+
+
+def test_rows_after_the_last_comparison_are_counted(archive):
+    write(hour=NOON, rows=5)
+    feed.run(now=NOON + HOUR + SETTLED)
+    feed.run(now=LEAVES - watermarks.LAST_CHECK)
+    write(hour=NOON + MINUTE, rows=2)
+    feed.run(now=LEAVES - MINUTE)
+    assert feed_row().missed_rows == 0, "its day has not left yet"
+    for minute in range(3):
+        feed.run(now=LEAVES + minute * MINUTE)
+    assert (feed_row().missed_rows, feed_row().missed_at) == (2, LEAVES)
+
+
+def test_hours_that_never_arrived_are_counted(archive):
+    write(hour=NOON, rows=5)
+    feed.run(now=NOON + HOUR + SETTLED)
+    archive.break_table()
+    write(hour=NOON + HOUR, rows=4)
+    for hours in (2, 3):
+        feed.run(now=NOON + hours * HOUR + SETTLED)
+    feed.run(now=LEAVES + MINUTE)
+    assert feed_row().missed_rows == 4
+
+
+@pytest.mark.alone
+def test_rows_of_a_day_that_has_left_are_counted_by_whoever_writes_them(archive, caplog):
+    write(hour=NOON, rows=5)
+    feed.run(now=NOON + HOUR + SETTLED)
+    write(hour=NOON + MINUTE, rows=1)  # its batch stands: it is compared again
+    assert feed_row().missed_rows == 0
+    feed.run(now=LEAVES - watermarks.LAST_CHECK)
+    feed.run(now=LEAVES)
+    write(hour=NOON + 2 * MINUTE, rows=3)
+    assert feed_row().missed_rows == 3
+    assert "requests too late for the archive" in caplog.text
+    write(hour=LEAVES, rows=2)  # not fed yet
+    assert feed_row().missed_rows == 3
+
+
 def test_what_the_archive_lost_is_sent_again(archive):
     write(hour=NOON, rows=5)
     feed.run(now=NOON + HOUR + SETTLED)
     sink = sinks.connect(archive.config)
-    sink.erase(column="row_id", values=[archive.rows("SELECT row_id FROM {requests}")[0][0]])
+    lost = archive.rows("SELECT row_id FROM {requests}")[0][0]
+    sink.erase(table=REQUESTS, column="row_id", values=[lost])
     assert archive_sums(archive)[0] == 4
     feed.run(now=NOON + 4 * HOUR)
     assert archive_sums(archive)[0] == 5
@@ -128,7 +189,7 @@ def test_what_the_archive_lost_is_sent_again(archive):
 def test_an_hour_that_stands_is_only_compared(archive):
     write(hour=NOON)
     times = [NOON + HOUR + SETTLED, *(NOON + HOUR + age for age in watermarks.CHECK_AGES)]
-    for now in times:
+    for now in (*times, LEAVES - watermarks.LAST_CHECK):
         feed.run(now=now)
     batch = ArchiveBatch.objects.get(hour=NOON)
     assert (batch.attempts, batch.due_at) == (1, None)
