@@ -90,9 +90,6 @@ def fill(connection: Any, day: dt.date, rows: int) -> None:
         )
         with connection.cursor() as cursor:
             cursor.execute(sql)
-    from benchmarks import million  # noqa: PLC0415 - wants Django set up
-
-    million.analyze()
 
 
 class Writer:
@@ -153,11 +150,13 @@ def drop(rows: int) -> None:
     """Destroy a day beside a writer."""
     connection = setup()
     from accounts.timeids import DAY  # noqa: PLC0415
+    from benchmarks import million  # noqa: PLC0415
     from logs import retention  # noqa: PLC0415
 
     today = dt.datetime.now(dt.UTC).date()
     day = today - 40 * DAY
     fill(connection, day, rows)
+    million.analyze()
     print(f"{rows:,} rows made", flush=True)
     name = f"logs_requestlog_{day:%Y%m%d}"
     with connection.cursor() as cursor:
@@ -191,10 +190,12 @@ def _timed(call: Callable[[], object]) -> float:
 def rebuild(rows: int) -> None:
     """Rebuild a day's sums from nothing, then again, beside a writer."""
     connection = setup()
+    from benchmarks import million  # noqa: PLC0415
     from logs import rollups  # noqa: PLC0415
 
     today = dt.datetime.now(dt.UTC).date()
     fill(connection, today, rows)
+    million.analyze()
     with Writer() as writer:
         time.sleep(2)
         for word in ("from nothing", "again"):
@@ -209,11 +210,13 @@ def pages(rows: int) -> None:
     """Time questions of the list of requests with so many rows, spread over thirty days."""
     connection = setup()
     from accounts.timeids import DAY, bound  # noqa: PLC0415
+    from benchmarks import million  # noqa: PLC0415
     from logs import search  # noqa: PLC0415
 
     today = dt.datetime.now(dt.UTC).date()
     for age in range(30):
         fill(connection, today - age * DAY, rows // 30)
+    million.analyze()
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*), pg_size_pretty(pg_database_size(current_database()))"
                        " FROM logs_requestlog")  # fmt: skip
