@@ -3,6 +3,7 @@
 Without the file, or while it cannot be read, no country is known, and nothing else changes.
 """
 
+import ipaddress
 import logging
 import struct
 import threading
@@ -80,7 +81,10 @@ def country(address: str) -> str:
     if reader is None:
         return ""
     try:
-        return _code(reader.get(address))
+        found = ipaddress.ip_address(address)
+        # Not every file leads from these addresses to those in them.
+        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+        return _code(reader.get(mapped or found))
     except _BROKEN:  # also of what is no address
         return ""
 

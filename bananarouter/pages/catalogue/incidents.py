@@ -89,6 +89,7 @@ class IncidentFeed(Feed):  # type: ignore[type-arg]  # generic for the type chec
     def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with translation.override(self.language):
             response = super().__call__(request, *args, **kwargs)
+        response["Content-Language"] = self.language
         patch_cache_control(response, public=True, max_age=FEED_S)
         return response
 
