@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import transaction
 
-from accounts import networks, notifications, roles
+from accounts import countries, networks, notifications, roles
 from accounts.keytext import NoPepper
 from accounts.models import ApiKey, KeyNetwork, Membership, Notification, User
 from accounts.notifications import Notice
@@ -19,7 +19,8 @@ SECURITY_PATH: Final = "/settings/security"
 SWEPT_MAX: Final = 200
 # Programs make keys for each of their customers: so many are told one by one in a day.
 KEYS_TOLD_MAX: Final = 20
-# A key whose caller moves is one notice too many: so many new networks are told in a day.
+# A key whose caller moves is one notice too many: so many new networks are told in a day, and so
+# many new countries.
 NETWORKS_TOLD_MAX: Final = 5
 
 
@@ -44,17 +45,18 @@ def credential_changed(
 def logged_in(user: User, *, device: str, address: str, now: dt.datetime) -> bool:
     """Note a log-in, and tell of it when its device and network are new; True when told."""
     try:
-        digest = networks.is_new_device(user, family=device, address=address, now=now)
+        new = networks.note_device(user, family=device, address=address, now=now)
     except NoPepper:
         logger.warning("log-ins are not compared: there is no pepper")
         return False
-    if digest is None:
+    if new is None:
         return False
+    where = countries.both_names(new.country)
     notice = Notice(
         kind=SECURITY,
-        key=f"device:{digest.hex()}",
-        name="new_device",
-        facts={"device": device or "?", "at": _minute(now)},
+        key=f"device:{new.digest.hex()}",
+        name="new_country" if new.is_abroad else "new_device",
+        facts={"device": device or "?", "at": _minute(now), **where},
         path="/accounts/sessions/",
         is_urgent=True,
     )
@@ -85,7 +87,7 @@ def _announce(key: ApiKey, *, now: dt.datetime) -> int:
     else:
         day_key = f"keys-made:{key.account_id}:{now:%Y-%m-%d}"
         notice = _of_key(key, "keys_made", day_key, count=KEYS_TOLD_MAX)
-    return _tell_managers(key, notice, now=now)
+    return tell_managers(key, notice, now=now)
 
 
 @transaction.atomic
@@ -93,19 +95,24 @@ def _compare(row: KeyNetwork, *, now: dt.datetime) -> int:
     if not KeyNetwork.objects.filter(pk=row.pk, is_told=False).update(is_told=True):
         return 0
     others = KeyNetwork.objects.filter(api_key=row.api_key_id, pk__lt=row.pk)
+    known = list(others.order_by().values_list("country", flat=True).distinct())
+    is_playground = row.api_key.purpose != ApiKey.Purpose.API or row.api_key.is_demo
+    if is_playground or not known:  # the first one is where the key lives
+        return 0
+    # Countries have a bound of their own: networks at home must not drown one far away.
+    is_abroad = networks.is_abroad(row.country, known)
+    kind, name = ("key-country", "key_country") if is_abroad else ("key-network", "key_network")
+    event = f"{kind}:{row.api_key_id}:"
     today = Notification.objects.filter(
         account=row.api_key.account_id,
-        key__startswith=f"key-network:{row.api_key_id}:",
+        key__startswith=event,
         created_at__gte=midnight(now.date()),
     )
-    is_playground = row.api_key.purpose != ApiKey.Purpose.API or row.api_key.is_demo
-    if is_playground or not others.exists():  # the first one is where the key lives
-        return 0
     if today.values("key").distinct().count() >= NETWORKS_TOLD_MAX:
         return 0
-    key = f"key-network:{row.api_key_id}:{row.pk}"
-    notice = _of_key(row.api_key, "key_network", key, at=_minute(row.seen_at), is_urgent=True)
-    return _tell_managers(row.api_key, notice, now=now)
+    facts = {"at": _minute(row.seen_at), **countries.both_names(row.country)}
+    notice = _of_key(row.api_key, name, f"{event}{row.pk}", is_urgent=True, **facts)
+    return tell_managers(row.api_key, notice, now=now)
 
 
 def _of_key(
@@ -122,7 +129,7 @@ def _of_key(
     )
 
 
-def _tell_managers(key: ApiKey, notice: Notice, *, now: dt.datetime) -> int:
+def tell_managers(key: ApiKey, notice: Notice, *, now: dt.datetime) -> int:
     """Tell those who manage the account's keys, and who made this one while a member."""
     told = notifications.tell_account(
         account=key.account, roles=roles.may_manage_keys, notice=notice, now=now

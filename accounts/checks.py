@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core import checks
 from django.db.models import BinaryField, Model
 
-from accounts import personal_data
+from accounts import geography, personal_data
 
 SECRET_CHARS_MIN = 32
 
@@ -96,8 +96,24 @@ def _columns(store: personal_data.Store) -> Iterator[checks.CheckMessage]:
             yield checks.Error(text, hint=hint, obj=store.model, id="accounts.E013")
 
 
+def countries(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for a file of countries that cannot be read, or holds none."""
+    problem = geography.problem()
+    if not problem:
+        return []
+    return [
+        checks.Error(
+            f"GEOIP_DB names a file that tells no countries: {problem}.",
+            hint="Name a file of countries in MaxMind's format (.mmdb), or leave GEOIP_DB empty:"
+            " then new networks are told, without their country.",
+            id="accounts.E020",
+        )
+    ]
+
+
 def register() -> None:
     """Register the checks; called once, when the app is ready."""
+    checks.register(countries)
     checks.register(declarations, checks.Tags.models)
     checks.register(at_migration, checks.Tags.database)
     checks.register(secrets, checks.Tags.security, deploy=True)

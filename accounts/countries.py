@@ -259,6 +259,17 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 
 
+def both_names(code: str) -> dict[str, str]:
+    """Return a country's names as the facts of a notice; none for no country.
+
+    A code that we have no name for stands for itself.
+    """
+    if not code:
+        return {}
+    english, chinese = NAMES.get(code, (code, code))
+    return {"country_en": english, "country_zh": chinese}
+
+
 def name(code: str) -> str:
     """Name a country in the language of the page; an unknown code is its own name."""
     english, chinese = NAMES.get(code, (code, code))

@@ -172,7 +172,7 @@ PEOPLE = (
         title=_("When your keys were used from another network"),
         model=KeyNetwork,
         rows=lambda subject: KeyNetwork.objects.filter(api_key__in=subject.keys()),
-        fields=names("api_key_id seen_at"),
+        fields=names("api_key_id country seen_at"),
         withheld=apart(inner="id is_told", sealed="digest"),
     ),
     _GOES(
@@ -180,7 +180,7 @@ PEOPLE = (
         title=_("When you logged in from another device"),
         model=KnownDevice,
         rows=lambda subject: KnownDevice.objects.filter(user_id=subject.user_id),
-        fields=("seen_at",),
+        fields=names("country seen_at"),
         withheld=apart(inner="id user_id", sealed="digest"),
     ),
     _GOES(

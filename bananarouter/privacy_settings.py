@@ -40,6 +40,12 @@ def debug_key_dir(data_dir: Path) -> Path:
     return Path(env.text("DEBUG_KEY_DIR", str(data_dir / "debug-keys"))).expanduser().resolve()
 
 
+def geoip_db() -> Path | None:
+    """Return the file that tells countries of networks, where the operator has one."""
+    named = env.text("GEOIP_DB")
+    return Path(named).expanduser().resolve() if named else None
+
+
 def exports(data_dir: Path) -> tuple[Path, int]:
     """Return where copies of users' data lie for a day, and what of that disk stays free."""
     folder = Path(env.text("EXPORT_DIR", str(data_dir / "exports"))).expanduser().resolve()

@@ -21,6 +21,7 @@ _EVERY_S: Final = {
     "billing.issue_statements": 3_600.0,
     "billing.read_statements": 1_800.0,
     "logs.sweep_debug": 60.0,
+    "logs.tell_debug": 10.0,
     "logs.end_records": 300.0,
     "logs.feed_archive": 60.0,
 }

@@ -304,6 +304,7 @@ LOG_RETENTION_DAYS, JURISDICTION, IP_TRUNCATE = privacy_settings.logs()
 DEBUG_KEY_DIR = privacy_settings.debug_key_dir(DATA_DIR)
 EXPORT_DIR, EXPORT_FREE_BYTES_MIN = privacy_settings.exports(DATA_DIR)
 ERASURE = privacy_settings.read_erasure(DATA_DIR)
+GEOIP_DB = privacy_settings.geoip_db()
 LEAK_KEYS_URL = privacy_settings.leak_keys_url()
 ARCHIVE = archive_settings.read()
 

@@ -37,6 +37,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations": (
         "routing.view_channel", "routing.view_endpoint", "routing.view_model",
         "billing.view_ratecard", "billing.view_rate",
+        "routing.view_incident", "routing.add_incident", "routing.change_incident",
+        "routing.view_incidentupdate", "routing.add_incidentupdate",
     ),
 }  # fmt: skip
 

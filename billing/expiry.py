@@ -1,7 +1,9 @@
 """How billing's records end that no book needs: notices, and digests against fraud."""
 
+from django.db.models import Q
+
 from accounts.expiry import Expiry
-from billing.models import Order, WebhookEvent
+from billing.models import Order, Trial, WebhookEvent
 
 EXPIRIES = (
     Expiry(
@@ -19,6 +21,15 @@ EXPIRIES = (
         record="card_digests",
         rows=lambda before: Order.objects.filter(card_digest__gt=b"", created_at__lt=before),
         blank={"card_digest": b""},
+        account="account_id",
+    ),
+    # That of the network goes after a day, as soon as it counts no more (billing/trials.py).
+    Expiry(
+        record="trial_digests",
+        rows=lambda before: Trial.objects.filter(
+            Q(email_digest__isnull=False) | Q(phone_digest__isnull=False), granted_at__lt=before
+        ),
+        blank={"email_digest": None, "phone_digest": None},
         account="account_id",
     ),
 )

@@ -160,7 +160,9 @@ RULES: Mapping[Record, Rule] = {
     Record.TRIAL_DIGESTS: Rule(
         what=_("Keyed hashes of those who got trial credit"),
         why=_("to give it once (our legitimate interest)"),
-        life=Life.KEPT,
+        # A trial is worth no longer memory: who comes back after two years is new here.
+        days=730,
+        since=_("from when it was given; of the network: a day"),
     ),
     Record.BOOKS: Rule(
         what=_("Orders, receipts, ledger entries and the charge of each call"),

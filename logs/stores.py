@@ -124,7 +124,7 @@ STORES = (
             "id api_key_id consent_version consent_sha256 started_at minutes ended_at end "
             "kept kept_bytes missed"
         ),
-        withheld=apart(inner="user_id"),
+        withheld=apart(inner="user_id is_told"),
         retention=Retention.STAFF_LOG,
         ending=Ending.ERASED,
         why="When a user had traffic captured concerns that user alone; the data key goes first.",
@@ -158,7 +158,7 @@ STORES = (
         model=DebugView,
         rows=lambda subject: DebugView.objects.filter(grant__session__user_id=subject.user_id),
         fields=names("grant_id request_id viewed_at"),
-        withheld=apart(inner="id", others="staff_id"),
+        withheld=apart(inner="id is_told", others="staff_id"),
         retention=Retention.STAFF_LOG,
         ending=Ending.ERASED,
         why="They end with their session.",

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from logs import debug, removal, spikes
+from logs import debug, debug_notices, removal, spikes
 from logs.archive import feed
 
 
@@ -11,6 +11,12 @@ from logs.archive import feed
 def sweep_debug() -> int:
     """End debug sessions whose time is over, and destroy what they kept."""
     return debug.sweep(now=timezone.now())
+
+
+@shared_task(name="logs.tell_debug")
+def tell_debug() -> int:
+    """Tell of debug mode that was switched on, and of what staff read of it."""
+    return debug_notices.sweep(now=timezone.now())
 
 
 @shared_task(name="logs.end_records")

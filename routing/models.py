@@ -1,6 +1,7 @@
 """Channels, models and endpoints: what can be reached, through whose credentials."""
 
 from django.db import models
+from django.utils import timezone
 
 
 class Channel(models.Model):
@@ -120,3 +121,23 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.title_en
+
+
+class IncidentUpdate(models.Model):
+    """What is known by now of a published incident; fixed as soon as it is written."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="updates")
+    text_en = models.CharField("text", max_length=1_000)
+    text_zh = models.CharField("text in Chinese", max_length=1_000)
+    written_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(text_en="") & ~models.Q(text_zh=""),
+                name="incident_update_in_both_languages",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text_en[:80]

@@ -3,7 +3,7 @@
 from django.db.models import Model
 
 from accounts.personal_data import Store
-from routing.models import Channel, Endpoint, Incident, ModelAlias
+from routing.models import Channel, Endpoint, Incident, IncidentUpdate, ModelAlias
 from routing.models import Model as CatalogueModel
 
 STORES: tuple[Store, ...] = ()
@@ -12,5 +12,6 @@ IMPERSONAL: dict[type[Model], str] = {
     CatalogueModel: "The public catalogue.",
     Endpoint: "The public catalogue.",
     Incident: "What failed here, for everybody to read.",
+    IncidentUpdate: "What failed here, for everybody to read.",
     ModelAlias: "The public catalogue.",
 }

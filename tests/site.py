@@ -36,6 +36,8 @@ PUBLIC = {
     "models_compare",
     "model",
     "status",
+    "status_feed",
+    "status_feed_chinese",
     "robots",
     "api_docs",
     "api_protocol",

@@ -12,6 +12,8 @@ class KnownDevice(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     digest = models.BinaryField(max_length=32)
+    # Empty where none is known (accounts.geography).
+    country = models.CharField(max_length=2, blank=True, default="")
     seen_at = models.DateTimeField()
 
     class Meta:
@@ -28,6 +30,8 @@ class KeyNetwork(models.Model):
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")
     digest = models.BinaryField(max_length=32)
+    # Empty where none is known (accounts.geography).
+    country = models.CharField(max_length=2, blank=True, default="")
     seen_at = models.DateTimeField()
     # False until somebody decided whether its owners hear of it.
     is_told = models.BooleanField(default=False)

@@ -40,8 +40,15 @@ class DebugSession(models.Model):
     kept = models.PositiveIntegerField(default=0)
     kept_bytes = models.PositiveBigIntegerField(default=0)
     missed = models.PositiveIntegerField(default=0)
+    # False until those concerned heard that it was switched on (logs/debug_notices.py).
+    is_told = models.BooleanField(default=False, editable=False)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(is_told=False), name="debug_session_new"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["api_key"],
@@ -130,6 +137,13 @@ class DebugView(models.Model):
     staff = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     request_id = models.UUIDField()
     viewed_at = models.DateTimeField(default=timezone.now)
+    # False until the owner heard of it.
+    is_told = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(is_told=False), name="debug_view_new"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.request_id} {self.viewed_at:%Y-%m-%d %H:%M}"

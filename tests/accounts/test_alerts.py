@@ -7,12 +7,13 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from accounts import alerts, keys, networks, session_keys
 from accounts.models import ApiKey, KeyNetwork, KnownDevice, Notification, User
-from tests import factories, mailbox
+from tests import factories, geoip, mailbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("2-notify-security")]
 NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
@@ -78,7 +79,7 @@ def test_devices_that_are_remembered_are_bounded(alice, monkeypatch):
     monkeypatch.setattr(networks, "DEVICES_MAX", 3)
     for number in range(6):
         at = NOW + dt.timedelta(minutes=number)
-        networks.is_new_device(alice, family=f"f{number}", address="203.0.113.7", now=at)
+        networks.note_device(alice, family=f"f{number}", address="203.0.113.7", now=at)
     assert KnownDevice.objects.count() == 3
 
 
@@ -86,6 +87,48 @@ def test_a_log_in_works_without_a_pepper(alice, settings):
     settings.KEY_PEPPERS = {}
     log_in()
     assert told() == []
+
+
+@pytest.fixture
+def atlas(tmp_path, settings):
+    """A file of countries: two networks in one, one in another."""
+    settings.GEOIP_DB = geoip.write(
+        tmp_path / "countries.mmdb",
+        {"203.0.113.0/24": "US", "192.0.2.0/24": "US", "198.51.100.0/24": "JP"},
+    )
+
+
+def test_a_log_in_from_a_new_country_is_told_as_such_once(alice, atlas):
+    log_in()
+    assert told() == []
+    log_in(address="192.0.2.9")
+    assert told() == ["new_device"]  # the same country
+    log_in(address="198.51.100.9")
+    log_in(address="198.51.100.200")
+    log_in(CHROME, address="198.51.100.9")
+    assert told() == ["new_device", "new_country", "new_device"]
+    assert Notification.objects.all()[1].facts["country_en"] == "Japan"
+    mails = mailbox.subjects("alice@example.com")
+    assert "New log-in from another country" in mails
+    assert set(KnownDevice.objects.values_list("country", flat=True)) == {"US", "JP"}
+
+
+def test_devices_from_before_there_were_countries_get_theirs(alice, tmp_path, settings):
+    log_in()
+    settings.GEOIP_DB = geoip.write(
+        tmp_path / "late.mmdb", {"203.0.113.0/24": "US", "198.51.100.0/24": "JP"}
+    )
+    log_in()
+    log_in(address="198.51.100.9")
+    assert told() == ["new_country"]
+
+
+def test_without_a_file_or_with_a_broken_one_the_network_is_told(alice, tmp_path, settings):
+    settings.GEOIP_DB = tmp_path / "missing.mmdb"
+    log_in()
+    log_in(address="198.51.100.9")
+    assert told() == ["new_device"]
+    assert "country_en" not in Notification.objects.get().facts
 
 
 # Passwords, factors, addresses
@@ -220,3 +263,50 @@ def test_a_notebook_asks_the_database_once_for_each_pair(alice, account, django_
     with django_assert_num_queries(0):
         assert notebook.note([(key.pk, "203.0.113.8"), (10**9, "203.0.113.7")], now=NOW) == 0
     assert KeyNetwork.objects.count() == 1
+
+
+def test_a_key_in_a_new_country_is_told_as_such_once(alice, account, atlas):
+    key = mint(account, alice)
+    use(key, "203.0.113.7")
+    use(key, "192.0.2.9")
+    alerts.sweep(now=NOW)
+    assert told() == ["key_made", "key_network"]
+    use(key, "198.51.100.9")
+    alerts.sweep(now=NOW)
+    use(key, "198.51.100.10", "203.0.113.7")
+    alerts.sweep(now=NOW)
+    assert told() == ["key_made", "key_network", "key_country"]
+    facts = Notification.objects.order_by("pk").last().facts
+    assert (facts["country_en"], facts["country_zh"]) == ("Japan", "日本")
+    User.objects.filter(pk=alice.pk).update(language="zh-hans")
+    assert "API 密钥在新的国家或地区使用" in mailbox.subjects("alice@example.com")
+    assert "日本" in mail.outbox[-1].body
+    assert "Japan" not in mail.outbox[-1].body
+
+
+def test_networks_at_home_do_not_drown_a_country(alice, account, atlas, monkeypatch):
+    monkeypatch.setattr(alerts, "NETWORKS_TOLD_MAX", 1)
+    key = mint(account, alice)
+    use(key, "203.0.113.7")
+    for number in range(3):
+        use(key, f"10.0.{number}.7")
+    use(key, "198.51.100.9")
+    alerts.sweep(now=NOW)
+    assert told().count("key_network") == 1
+    assert told().count("key_country") == 1
+
+
+def test_networks_from_before_there_were_countries_get_theirs(alice, account, tmp_path, settings):
+    key, other = mint(account, alice), mint(account, alice)
+    use(key, "203.0.113.7")
+    use(other, "203.0.113.7")
+    settings.GEOIP_DB = geoip.write(
+        tmp_path / "late.mmdb", {"203.0.113.0/24": "US", "198.51.100.0/24": "JP"}
+    )
+    use(key, "203.0.113.7")
+    assert KeyNetwork.objects.get(api_key=key).country == "US"
+    assert KeyNetwork.objects.get(api_key=other).country == ""
+    use(key, "198.51.100.9")
+    use(other, "198.51.100.9")  # where it was before is not known
+    alerts.sweep(now=NOW)
+    assert sorted(told()) == ["key_country", "key_made", "key_made", "key_network"]

@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from accounts import contact, expiry
 from accounts.models import ContactMessage, ContactRequest, Invitation, User
 from accounts.timeids import DAY
-from billing.models import Order, WebhookEvent
+from billing.models import Order, Trial, WebhookEvent
 from logs import holds, removal, tasks
 from logs.models import RequestLog, RetentionRun
 from tests import factories
@@ -96,6 +96,32 @@ def test_digests_against_fraud_end_and_orders_stay():
     told = Order.objects.order_by("created_at").values_list("network_digest", "card_digest")
     assert [(len(bytes(a)), len(bytes(b))) for a, b in told] == [(0, 0), (0, 32), (32, 32)]
     assert run(now).removed == {}
+
+
+def test_who_had_a_trial_is_forgotten_after_two_years_and_the_trial_stays():
+    now = timezone.now()
+    for name, age in (("alice", 731), ("bob", 729)):
+        account, digest = factories.account_of(factories.user(name)), name.encode().ljust(32)
+        Trial.objects.create(
+            account=account, amount_nusd=1, granted_at=now - age * DAY, expires_at=now,
+            email_digest=digest, phone_digest=digest, network_digest=b"",
+        )  # fmt: skip
+    assert run(now).removed == {"trial_digests": 1}
+    told = Trial.objects.order_by("granted_at").values_list("email_digest", "phone_digest")
+    assert [(a is None, b is None) for a, b in told] == [(True, True), (False, False)]
+    assert run(now).removed == {}
+
+
+def test_a_legal_hold_keeps_who_had_a_trial():
+    now = timezone.now()
+    account = factories.account_of(factories.user("alice"))
+    Trial.objects.create(
+        account=account, amount_nusd=1, granted_at=now - 731 * DAY, expires_at=now,
+        email_digest=b"e" * 32, network_digest=b"",
+    )  # fmt: skip
+    (rule,) = (one for one in removal.expiries() if one.record == "trial_digests")
+    assert rule.due(now, held=[account.pk]).count() == 0
+    assert rule.kept(now, held=[account.pk]) == 1
 
 
 def test_notices_end_when_they_were_applied_long_ago():

@@ -19,6 +19,7 @@ from tests import scripts
 from tests.e2e import serving
 from tests.e2e.canaries import Nest
 from tests.e2e.canary_words import answered, refused, rich, streamed
+from tests.e2e.debugging import HEARD_S_MAX, Debugged
 from tests.e2e.serving import ALL, CHAT, COUNTS, GENERATIONS, RESPONSES, Serving
 from tests.emulator import Script
 from tests.error_tracker import Tracker
@@ -68,6 +69,8 @@ class Scene:
         self.place = Place(folder / "place", *arguments, names=NAMES, has_tasks=True, **environment)
         (folder / "place").mkdir()
         stack.callback(self.place.stop)
+        # What a search found while debug mode kept content, and how many requests it kept then.
+        self.found_in_captures, self.captured = None, 0
         with core_files_allowed():
             self.place.start()
 
@@ -92,7 +95,7 @@ class Scene:
         mark = "&" if "?" in path else "?"
         return f"{path}{mark}q={self.latin('query')}&key={self.latin('query-key')}"
 
-    def tell(self, protocol, name="main", *, model="", is_stream=False, headers=None):
+    def tell(self, protocol, name="main", *, model="", is_stream=False, headers=None, key=None):
         """Send a request whose every part holds a word."""
         path, body = protocol.request(
             model or serving.model_of(protocol, name),
@@ -101,7 +104,7 @@ class Scene:
         )
         return self.place.send(
             protocol, self.query(path), json.dumps(body, ensure_ascii=False).encode(),
-            headers={**self.headers(), **(headers or {})},
+            headers={**self.headers(), **(headers or {})}, key=key,
         )  # fmt: skip
 
     def script(self, protocol, name, rule):
@@ -385,6 +388,33 @@ def database_away(scene, search):
     wait_until(lambda: serves(scene.place), timeout_s=30, what="the gateway with its database")
 
 
+def debug_mode(scene, search):
+    """Content is kept as ciphertext, while a search goes through all stores, and destroyed."""
+    place = scene.place
+    key = place.new_key("debugged@example.com")
+    debugged = Debugged(place, key)
+    time.sleep(HEARD_S_MAX)
+    for protocol in GENERATIONS:
+        for is_stream, make in ((False, answered), (True, streamed)):
+            scene.script(protocol, "main", make(scene, protocol))
+            answer = scene.tell(protocol, is_stream=is_stream, key=key)
+            assert (answer.status, answer.headers.get("x-debug-capture")) == (200, "on")
+        scene.script(protocol, "error", refused(scene, 500))
+        assert scene.tell(protocol, "error", key=key).status >= 400
+    wait_until(lambda: debugged.kept() >= 3 * len(GENERATIONS), what="the captures")
+    # The control: what was kept does hold the words, for its owner.
+    page = f"/requests/{debugged.latest()}"
+    wait_until(
+        lambda: scene.latin("user") in debugged.get(page).body.decode(), what="the owner's page"
+    )
+    scene.flush()
+    scene.captured = debugged.kept()
+    scene.found_in_captures = search.tree(*scene.folders())
+    debugged.stop()
+    assert debugged.kept() == 0
+    assert not debugged.key_file.exists()
+
+
 def play(scene, search):
     """Say everything; end with what is in memory written to the disks."""
     for act in (successes, crossings, forms, vendors_errors, callers_errors, large_bodies,
@@ -392,6 +422,7 @@ def play(scene, search):
         scene.place.act = act.__name__
         act(scene)
     database_away(scene, search)
+    debug_mode(scene, search)
     wait_until(
         lambda: not scene.place.rows("SELECT 1 FROM billing_charge WHERE state = 'open'"),
         timeout_s=20, what="the end of all charges",

@@ -1,5 +1,9 @@
 """Debug mode of a running deployment, switched on and off as its pages do."""
 
+import uuid
+
+# Every worker knows by then that it was switched on, or off.
+HEARD_S_MAX = 1.0
 ON = """
 from django.test import Client
 from django.urls import reverse
@@ -54,6 +58,11 @@ class Debugged:
     def kept(self):
         """How many captures the database holds."""
         return self.place.rows("SELECT count(*) FROM logs_debugcapture")[0][0]
+
+    def latest(self):
+        """The id of the request that was captured last."""
+        query = "SELECT request_id FROM logs_debugcapture ORDER BY request_id DESC LIMIT 1"
+        return uuid.UUID(str(self.place.rows(query)[0][0]))
 
     @property
     def key_file(self):

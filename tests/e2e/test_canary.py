@@ -57,6 +57,14 @@ def test_no_word_is_on_any_disk(scene):
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.clause("1.2-content")
+@pytest.mark.clause("1.2-debug")
+def test_what_debug_mode_kept_was_on_no_disk_in_plain(scene):
+    """While it was kept; after it was destroyed, the search above finds nothing either."""
+    assert scene.captured >= 9
+    assert scene.found_in_captures == set()
+
+
 @pytest.mark.clause("3.2-noncontent")
 def test_no_word_is_in_an_error_report(scene):
     wait_until(scene.tracker.events, timeout_s=30, what="a report")

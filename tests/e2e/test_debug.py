@@ -13,13 +13,12 @@ import pytest
 
 from tests import scripts
 from tests.e2e.canaries import Nest, Search
-from tests.e2e.debugging import Debugged
+from tests.e2e.debugging import HEARD_S_MAX, Debugged
 from tests.e2e.serving import CHAT, Serving
 from tests.gateways import is_alive
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.process
-HEARD_S_MAX = 1.0
 
 
 @pytest.fixture(scope="module")

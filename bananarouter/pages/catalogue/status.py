@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.cache import add_never_cache_headers
+from django.utils.cache import add_never_cache_headers, patch_cache_control, patch_vary_headers
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from accounts.notice_words import CHINESE
 from bananarouter import health
-from bananarouter.pages.catalogue import offers, standing
+from bananarouter.pages.catalogue import incidents, offers, standing
 from bananarouter.pages.catalogue.standing import Standing
 from bananarouter.pages.catalogue.views import Public
 from bananarouter.pages.words import Words
@@ -23,6 +26,8 @@ PARTS: dict[str, Words] = {
     "database": _("Database"),
     "money": _("Charging balances"),
 }
+# For how long a copy of the page may be shown to who is not known here.
+SHARED_S = 15
 # Pages that need a log-in, and those that only lead there.
 ROBOTS = """\
 User-agent: *
@@ -59,7 +64,12 @@ class Status(Public):
             if parts["database"]
             else _without_database(parts)
         )
-        add_never_cache_headers(response)
+        patch_vary_headers(response, ["Cookie", "Accept-Language"])
+        # Strangers share a copy: an incident brings many of them at once.
+        if response.status_code == HTTPStatus.OK and not request.COOKIES:
+            patch_cache_control(response, public=True, max_age=SHARED_S)
+        else:
+            add_never_cache_headers(response)
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -69,6 +79,9 @@ class Status(Public):
             lines=_lines(),
             requests_min=standing.REQUESTS_MIN,
             accounts_min=standing.ACCOUNTS_MIN,
+            **_of_incidents(),
+            # A form in a copy that others get would carry one visitor's token to all of them.
+            **({} if self.request.COOKIES else {"csrf_token": ""}),
             **kwargs,
         )
 
@@ -85,6 +98,15 @@ def _without_database(parts: dict[str, bool]) -> HttpResponse:
     # Without the request: a session, a user or a message would ask the database.
     context = {**_told(parts), "layout": "outside.html", "nav": "status"}
     return HttpResponse(render_to_string(Status.template_name, context), status=503)
+
+
+def _of_incidents() -> dict[str, Any]:
+    found = incidents.stories(now=timezone.now())
+    return {
+        "running": [one for one in found if one.resolved_at is None],
+        "past": [one for one in found if one.resolved_at is not None],
+        "feed": "status_feed_chinese" if get_language() == CHINESE else "status_feed",
+    }
 
 
 def _lines() -> Sequence[Line]:
