@@ -183,8 +183,6 @@ SECTIONS: Final = (
             _clause(
                 "4.2-tls",
                 _("In production everything goes over HTTPS."),
-                _("That the API refuses plain HTTP."),
-                OPERATION,
             ),
             _clause(
                 "4.2-keys",

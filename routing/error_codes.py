@@ -30,6 +30,7 @@ class Code(enum.StrEnum):
     INVALID_KEY = "invalid_api_key"
     EXPIRED_KEY = "expired_api_key"
     DISABLED_KEY = "disabled_api_key"
+    HTTPS_REQUIRED = "https_required"
     IP_NOT_ALLOWED = "ip_not_allowed"
     MODEL_NOT_ALLOWED = "model_not_allowed"
     JURISDICTION = "jurisdiction_not_allowed"
@@ -146,6 +147,7 @@ _ROWS: Mapping[Row, tuple[Code, ...]] = {
     ),
     _KEY: (Code.MISSING_KEY, Code.INVALID_KEY, Code.EXPIRED_KEY, Code.DISABLED_KEY),
     _FORBIDDEN: (
+        Code.HTTPS_REQUIRED,
         Code.IP_NOT_ALLOWED,
         Code.MODEL_NOT_ALLOWED,
         Code.JURISDICTION,

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, URLPattern, get_resolver
 
@@ -118,7 +119,10 @@ class Gateway:
         """Answer one HTTP request."""
         request = Request(scope, receive, path=path)
         try:
-            reply = await self._answer(request, path)
+            if settings.HTTPS and not is_encrypted(scope):
+                reply: Reply | Stream = refused(request, _PLAIN)
+            else:
+                reply = await self._answer(request, path)
         except Exception:
             logger.exception("API view failed")
             reply = refused(request, INTERNAL)
@@ -134,6 +138,18 @@ class Gateway:
             return refused(request, _NOT_FOUND)
         reply: Reply | Stream = await match.func(request, *match.args, **match.kwargs)
         return reply
+
+
+def is_encrypted(scope: Scope) -> bool:
+    """Tell whether a request came over TLS, as the proxy in front says, or never left the machine.
+
+    A client may write X-Forwarded-Proto itself, and the proxy add its own: each must say https.
+    """
+    told = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+    if told:
+        return all(part.strip() == b"https" for part in b",".join(told).split(b","))
+    is_forwarded = any(name == b"x-forwarded-for" for name, _ in scope["headers"])
+    return not is_forwarded and limits.is_loopback(scope)
 
 
 def refused(request: Request, error: RelayError) -> Reply:
@@ -171,6 +187,11 @@ def error_reply(
 INTERNAL = RelayError(
     code=Code.INTERNAL,
     message="Something broke on our side, and was logged without its content. Nothing is charged.",
+)
+_PLAIN = RelayError(
+    code=Code.HTTPS_REQUIRED,
+    message="This request came without TLS, and was not read: send it to the https address. "
+    "If it carried a key, others may have seen it: rotate the key.",
 )
 _NOT_FOUND = RelayError(
     code=Code.NOT_FOUND, message="This path is not part of the API: see the documentation."

@@ -259,6 +259,13 @@ def _clean(text: str) -> str:
     return str(mapped or found)
 
 
+def is_loopback(scope: Mapping[str, Any]) -> bool:
+    """Tell whether who connected to us is on this machine."""
+    peer = scope.get("client")
+    address = _clean(peer[0]) if peer else ""
+    return bool(address) and ipaddress.ip_address(address).is_loopback
+
+
 def client_ip(scope: Mapping[str, Any]) -> str:
     """Return the address of the client of an ASGI scope, "" when there is none.
 

@@ -350,3 +350,75 @@ def test_tests_mirror_the_code():
         if not any(match.group(3).startswith(name) for name in known | SUBJECTS):
             wrong.append(NAMES[path])
     assert not wrong, f"which module does each of these test? {wrong}"
+
+
+# Numbers and places (in capitals) may be set smaller; these files still replace code of ours.
+STILL_REPLACED = {
+    "tests/accounts/test_personal_data.py": {"Account"},
+    "tests/accounts/test_keys.py": {"draw", "is_well_formed", "find"},
+    "tests/logs/archive/test_aging.py": {"_empty"},
+    "tests/logs/test_rollups.py": {"_differences"},
+    "tests/routing/test_tokenizer.py": {"_encoding"},
+    "tests/routing/test_transport.py": {"_addresses"},
+    "tests/bananarouter/test_server.py": {"is_draining"},
+}
+PATCHES = {"setattr", "delattr", "setitem", "delitem", "patch", "object"}
+
+
+def _ours(tree: ast.Module) -> set[str]:
+    """Names in a test file that stand for modules of ours, or what is in them."""
+    found = set(PACKAGES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            found |= {
+                alias.asname or alias.name.split(".")[0]
+                for alias in node.names
+                if (module or alias.name).split(".")[0] in PACKAGES
+            }
+    return found
+
+
+def replaced(text: str) -> set[str]:
+    """Return what of our code a test file replaces: functions, classes, objects; no constants."""
+    tree = ast.parse(text)
+    ours = _ours(tree)
+    found = set()
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        place = ast.unparse(node.args[0]).strip("'\"")
+        if node.func.attr not in PATCHES or place.split(".")[0] not in ours:
+            continue
+        is_path = isinstance(node.args[0], ast.Constant)  # "billing.ledger.post"
+        name = place.rpartition(".")[2] if is_path else ast.unparse(node.args[1]).strip("'\"")
+        if not name.isupper():
+            found.add(name)
+    return found
+
+
+def test_tests_replace_none_of_our_code():
+    """Fake at the socket, the disk, the database: what is replaced is not tested."""
+    wrong = {
+        NAMES[path]: names
+        for path in PYTHON
+        if NAMES[path].startswith("tests/")
+        and (names := replaced(path.read_text()) - STILL_REPLACED.get(NAMES[path], set()))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("monkeypatch.setattr(ledger, 'post', f)", "post"),
+        ("monkeypatch.setattr('billing.ledger.post', f)", "post"),
+        ("monkeypatch.setattr(ledger, name, f)", "name"),
+        ("mock.patch('billing.ledger.post')", "post"),
+        ("mock.patch.object(ledger, 'post')", "post"),
+        ("monkeypatch.setattr(ledger, 'ROWS_MAX', 3)", ""),
+        ("monkeypatch.setattr(socket, 'create_connection', f)", ""),
+    ],
+)
+def test_what_replaces_our_code_is_found(line, name):
+    assert replaced(f"import socket\nfrom billing import ledger\n{line}\n") == ({name} - {""})

@@ -25,6 +25,7 @@ _CALLERS: Final = frozenset(
         Code.INVALID_KEY,
         Code.EXPIRED_KEY,
         Code.DISABLED_KEY,
+        Code.HTTPS_REQUIRED,
         Code.IP_NOT_ALLOWED,
         Code.ACCOUNT_INACTIVE,
         Code.PERMISSION_DENIED,

@@ -162,6 +162,7 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
         Code.EXPIRED_KEY,
         Code.DISABLED_KEY,
     ),
+    _("The request came without TLS. Send it to the https address."): (Code.HTTPS_REQUIRED,),
     _("The key may not be used from this address."): (Code.IP_NOT_ALLOWED,),
     _("The key may not use this model. Make a key that allows it."): (Code.MODEL_NOT_ALLOWED,),
     _("Key or account allow vendors in other places only, so it was sent nowhere."): (

@@ -2,7 +2,6 @@
 
 import base64
 import csv
-import dataclasses
 import datetime as dt
 import hashlib
 import io
@@ -256,21 +255,23 @@ def test_canceled_before_it_begins_it_is_not_built(folder):
 
 
 def test_canceled_while_it_is_built_it_leaves_nothing(folder, monkeypatch):
-    """The first store cancels it and waits until the builder's heart has heard of it."""
-    from accounts import stores  # noqa: PLC0415  after the apps
-
+    """While the first row is read it is canceled, and the builder's heart hears of it."""
     alice = factories.user("alice")
     made = exports.ask(user=alice, session_key=SESSION, now=now())
     monkeypatch.setattr(exports, "BEAT_S", 0.02)
-    first, *others = stores.STORES
+    first = f'FROM "{personal_data.stores()[0].model._meta.db_table}"'
+    reads = []
 
-    def rows(subject):
-        elsewhere(lambda: exports.cancel(made, now=now()))
-        threading.Event().wait(0.5)
-        return first.rows(subject)
+    def slow(execute, sql, *told):
+        if first in sql and not reads:
+            reads.append(sql)
+            elsewhere(lambda: exports.cancel(made, now=now()))
+            threading.Event().wait(0.5)
+        return execute(sql, *told)
 
-    monkeypatch.setattr(stores, "STORES", (dataclasses.replace(first, rows=rows), *others))
-    exports.build_next(now=now())
+    with connection.execute_wrapper(slow):
+        exports.build_next(now=now())
+    assert reads
     made.refresh_from_db()
     assert made.state == State.CANCELED
     assert names_in(folder) == []

@@ -7,7 +7,7 @@ import pytest
 from bananarouter import asgi
 
 
-def ask(path, *headers, method="POST"):
+def ask(path, *headers, method="POST", peer="127.0.0.1"):
     """Call the application without a server; return the messages it sent."""
     sent = []
 
@@ -19,7 +19,7 @@ def ask(path, *headers, method="POST"):
 
     scope = {
         "type": "http", "method": method, "path": path, "raw_path": path.encode(),
-        "query_string": b"", "headers": list(headers), "client": ("127.0.0.1", 1),
+        "query_string": b"", "headers": list(headers), "client": (peer, 1),
         "server": ("127.0.0.1", 2), "scheme": "http", "http_version": "1.1", "root_path": "",
     }  # fmt: skip
     asyncio.run(asgi.application(scope, receive, send))
@@ -43,3 +43,42 @@ def test_the_apis_paths_answer_in_the_apis_words():
     head, body = ask("/v1/nothing")
     assert head["status"] == 404
     assert b'"error"' in body["body"]
+
+
+@pytest.mark.clause("4.2-tls")
+@pytest.mark.parametrize(
+    ("peer", "headers"),
+    [
+        ("192.0.2.7", []),
+        ("127.0.0.1", [(b"x-forwarded-for", b"192.0.2.7")]),
+        ("127.0.0.1", [(b"x-forwarded-proto", b"http")]),
+        ("10.0.0.1", [(b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http")]),
+        ("10.0.0.1", [(b"x-forwarded-proto", b"https, http")]),
+    ],
+)
+def test_the_api_refuses_what_came_without_tls_unread(settings, peer, headers):
+    settings.HTTPS = True
+    key = (b"authorization", b"Bearer bnr_live_x")
+    head, body = ask("/v1/chat/completions", key, *headers, peer=peer)
+    assert head["status"] == 403
+    assert b'"https_required"' in body["body"]
+    assert b"rotate the key" in body["body"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers"),
+    [
+        ("127.0.0.1", []),
+        ("::1", []),
+        ("10.0.0.1", [(b"x-forwarded-proto", b"https")]),
+        ("10.0.0.1", [(b"x-forwarded-proto", b"https, https")]),
+    ],
+)
+def test_the_api_takes_tls_and_this_machine(settings, peer, headers):
+    settings.HTTPS = True
+    assert ask("/v1/nothing", *headers, peer=peer)[0]["status"] == 404
+
+
+def test_without_tls_in_front_everybody_may_call(settings):
+    settings.HTTPS = False
+    assert ask("/v1/nothing", peer="192.0.2.7")[0]["status"] == 404

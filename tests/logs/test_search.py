@@ -77,8 +77,9 @@ def few(monkeypatch):
     """Return `few(count)`: no search looks at more rows than that."""
 
     def limit(count: int) -> None:
-        for name in ("FIRST_ROWS", "SCAN_ROWS_MAX", "SPARSE_ROWS_MAX"):
-            monkeypatch.setattr(search, name, count)
+        monkeypatch.setattr(search, "FIRST_ROWS", count)
+        monkeypatch.setattr(search, "SCAN_ROWS_MAX", count)
+        monkeypatch.setattr(search, "SPARSE_ROWS_MAX", count)
 
     return limit
 

@@ -104,8 +104,8 @@ def test_the_csv_is_bounded(client, account, monkeypatch):
 def test_the_csv_goes_on_where_a_search_stops_and_ends_at_its_bound(client, account, monkeypatch):
     made = [factories.request(account, model="demo/rare" if n % 9 == 0 else "demo/banana")
             for n in range(40)]  # fmt: skip
-    for name in ("FIRST_ROWS", "SCAN_ROWS_MAX"):
-        monkeypatch.setattr(search, name, 5)
+    monkeypatch.setattr(search, "FIRST_ROWS", 5)
+    monkeypatch.setattr(search, "SCAN_ROWS_MAX", 5)
     monkeypatch.setattr(lists, "CSV_PAGE_ROWS", 2)
 
     def found():
@@ -198,8 +198,8 @@ def test_links_carry_the_filters_on(page, account, monkeypatch):
 
 
 def test_a_search_that_was_cut_says_how_far_it_came(page, account, monkeypatch):
-    for name in ("FIRST_ROWS", "SCAN_ROWS_MAX"):
-        monkeypatch.setattr(search, name, 2)
+    monkeypatch.setattr(search, "FIRST_ROWS", 2)
+    monkeypatch.setattr(search, "SCAN_ROWS_MAX", 2)
     for _ in range(5):
         factories.request(account)
     response = page(model="demo/none")

@@ -21,7 +21,10 @@ def text_of(response):
 
 
 @pytest.fixture
-def report(monkeypatch):
+def report(settings, tmp_path):
+    """Another report, where the page reads it."""
+    settings.BASE_DIR = tmp_path
+    trust.path().parent.mkdir()
     broken = trust.Break(
         file="accounts/keys.py", before="<b>before</b>", after="", on="2026-11-26", version="abc"
     )
@@ -32,8 +35,8 @@ def report(monkeypatch):
         "2-route": [proof],
     }
     made = trust.Report(version="abc", made_at="2026-11-26T22:00:00+00:00", proofs=proofs)
-    monkeypatch.setattr(trust, "read", lambda: made)
-    return made
+    trust.write(made)
+    return trust.read()
 
 
 def test_each_promise_stands_there_with_its_state(report, django_assert_max_num_queries):
