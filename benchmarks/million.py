@@ -27,8 +27,27 @@ from routing.models import Channel, Endpoint, Model
 DAYS = 30
 GROUP = 20_000
 CHARGES_OF_A_LEASE = 200
-VENDORS = ("openai", "anthropic", "google", "deepseek")
+# Names that people know: the pictures of the pages show them.
+NAMES = {
+    "openai": ("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "o4-mini"),
+    "anthropic": (
+        "claude-opus-4.1", "claude-sonnet-4.5", "claude-sonnet-4", "claude-haiku-4.5",
+        "claude-opus-4", "claude-3.5-haiku",
+    ),
+    "google": (
+        "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash",
+        "gemma-3-27b", "gemma-3-12b",
+    ),
+    "deepseek": (
+        "deepseek-v3.2", "deepseek-r1", "deepseek-v3.1", "deepseek-chat", "deepseek-coder",
+        "deepseek-prover",
+    ),
+}  # fmt: skip
 MODELS, KEYS, MODELS_OF_A_KEY = 24, 8, 6
+KEY_NAMES = (
+    "web production", "mobile app", "nightly batch", "search", "support bot", "staging",
+    "evaluation", "laptop",
+)  # fmt: skip
 TAGS, END_USERS = 12, 300
 FAILED = 0.03
 SEED = 11
@@ -80,20 +99,21 @@ def _cast(account: Account, person: User) -> Cast:
         Channel.objects.create(
             name=f"{vendor}-main", vendor=vendor, protocol="openai-chat", base_url="https://x/v1"
         )
-        for vendor in VENDORS
+        for vendor in NAMES
     ]
     endpoints = []
     for number in range(MODELS):
         channel = channels[number % len(channels)]
-        slug = f"{channel.vendor}/model-{number}"
-        model = Model.objects.create(slug=slug, author=channel.vendor, name=f"Model {number}")
+        name = NAMES[channel.vendor][number // len(channels)]
+        slug = f"{channel.vendor}/{name}"
+        model = Model.objects.create(slug=slug, author=channel.vendor, name=name)
         endpoints.append(
             Endpoint.objects.create(
                 slug=f"{channel.name}:{slug}", channel=channel, model=model, upstream_name="m"
             )
         )
     made = [
-        keys.mint(account=account, created_by=person, name=f"service {n}")[0] for n in range(KEYS)
+        keys.mint(account=account, created_by=person, name=name)[0] for name in KEY_NAMES[:KEYS]
     ]
     ApiKey.objects.filter(pk__in=[key.pk for key in made[::2]]).update(cost_center="research")
     return Cast(account=account, keys=made, endpoints=endpoints)
