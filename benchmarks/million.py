@@ -48,6 +48,10 @@ KEY_NAMES = (
     "web production", "mobile app", "nightly batch", "search", "support bot", "staging",
     "evaluation", "laptop",
 )  # fmt: skip
+ERRORS = {
+    400: "invalid_value", 402: "insufficient_credit", 429: "rate_limit_exceeded",
+    502: "upstream_unreachable",
+}  # fmt: skip
 TAGS, END_USERS = 12, 300
 FAILED = 0.03
 SEED = 11
@@ -132,6 +136,7 @@ def _entries(cast: Cast, requests: int) -> Iterator[recorder.Entry]:
         (choice,) = dice.choices(range(MODELS_OF_A_KEY), weights)
         endpoint = cast.endpoints[(3 * place + choice) % MODELS]
         is_failed = dice.random() < FAILED
+        status = dice.choice(tuple(ERRORS)) if is_failed else 200
         tokens = 0 if is_failed else int(dice.lognormvariate(6, 1))
         yield recorder.Entry(
             request_id=_id(at, number), created_at=at, account_id=cast.account.pk,
@@ -142,9 +147,9 @@ def _entries(cast: Cast, requests: int) -> Iterator[recorder.Entry]:
             reasoning_tokens=tokens // 4, cost_nusd=tokens * (choice + 1) * 900,
             first_byte_ms=None if is_failed else int(dice.lognormvariate(5.6, 0.6)),
             total_ms=40 if is_failed else int(dice.lognormvariate(7.5, 0.8)),
-            status=dice.choice((400, 402, 429, 502)) if is_failed else 200,
+            status=status,
             finish_reason=None if is_failed else "stop",
-            error_code="invalid_value" if is_failed else None,
+            error_code=ERRORS.get(status),
             tag=f"feature-{dice.randrange(TAGS)}" if number % 3 else None,
             end_user=f"{min(int(dice.expovariate(0.02)), END_USERS):032x}" if number % 2 else None,
         )  # fmt: skip

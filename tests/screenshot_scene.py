@@ -24,7 +24,7 @@ WINDOW_TOKENS = (400_000, 200_000, 1_048_576, 131_072)
 # What is not a page for people, a part of one, or looks like another one.
 LEFT_OUT = re.compile(
     r"openapi|livez|readyz|metrics|_csv|_txt|source|robots|None|requests_live|billing_order_live"
-    r"|export_progress|welcome_first|_history$|_delete$|jsi18n|autocomplete|admin:app_list"
+    r"|export_progress|welcome_first|admin:(\w+_history|\w+_delete|jsi18n|autocomplete|app_list)$"
 )
 # Where the page of who has nothing yet says something of its own.
 OF_NEWCOMERS = (
@@ -70,6 +70,7 @@ def build() -> Stage:
     }.items():  # fmt: skip
         clients[who] = Client(raise_request_exception=False)
         clients[who].force_login(person)
+    clients["bob"].post("/switch-account", {"account": str(scene.account.public_id)})
     return Stage(scene=scene, clients=clients)
 
 
@@ -162,7 +163,7 @@ def _more(stage: Stage) -> Iterator[Shot]:
     best = RequestLog.objects.filter(account_id=stage.scene.account.pk, status=200, is_stream=True)
     url = reverse("request", args=[best.latest("request_id").request_id])
     yield Shot(name="request-streamed", url=url, session=alice)
-    yield Shot(name="usage-by-key", url=reverse("usage") + "?by=key&days=7", session=alice)
+    yield Shot(name="usage-by-key", url=reverse("usage") + "?group=key&range=7d", session=alice)
     yield Shot(name="models-search", url=reverse("models") + "?q=nothing-of-the-kind")
     compare = reverse("models_compare") + "?m=openai/gpt-5&m=anthropic/claude-sonnet-4.5"
     yield Shot(name="models_compare-two", url=compare)

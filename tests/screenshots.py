@@ -21,8 +21,8 @@ from tests.billing.processors import sandboxes
 
 pytestmark = [browsers.needs_chromium, pytest.mark.django_db(transaction=True)]
 FOLDER = Path(ours.BASE_DIR) / "docs" / "screenshots"
-TALLEST_PX = 1_800
-QUALITY = 60  # text stays sharp, and all pictures together stay under 12 MB
+TALLEST_PX = 1_400
+QUALITY = 45  # text stays sharp, and all pictures together stay under 12 MB
 # Each page once on a desk, and once where it is tightest.
 LOOKS = {
     "desk": {"viewport": browsers.DESK, "color_scheme": "light"},
