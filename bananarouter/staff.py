@@ -1,6 +1,9 @@
 """The staff site: Django's admin under our own name."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, path
 
 
@@ -10,6 +13,16 @@ class StaffSite(admin.AdminSite):
     site_header = "BananaRouter staff"
     site_title = "BananaRouter staff"
     index_title = "Operations"
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Call allauth's tables of addresses what they are: our own app is named accounts, too."""
+        found: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        for each in found:
+            if each["app_label"] == "account":
+                each["name"] = "Log-in"
+        return found
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Add the pages that belong to no table."""

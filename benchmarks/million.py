@@ -27,8 +27,31 @@ from routing.models import Channel, Endpoint, Model
 DAYS = 30
 GROUP = 20_000
 CHARGES_OF_A_LEASE = 200
-VENDORS = ("openai", "anthropic", "google", "deepseek")
+# Names that people know: the pictures of the pages show them.
+NAMES = {
+    "openai": ("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "o4-mini"),
+    "anthropic": (
+        "claude-opus-4.1", "claude-sonnet-4.5", "claude-sonnet-4", "claude-haiku-4.5",
+        "claude-opus-4", "claude-3.5-haiku",
+    ),
+    "google": (
+        "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash",
+        "gemma-3-27b", "gemma-3-12b",
+    ),
+    "deepseek": (
+        "deepseek-v3.2", "deepseek-r1", "deepseek-v3.1", "deepseek-chat", "deepseek-coder",
+        "deepseek-prover",
+    ),
+}  # fmt: skip
 MODELS, KEYS, MODELS_OF_A_KEY = 24, 8, 6
+KEY_NAMES = (
+    "web production", "mobile app", "nightly batch", "search", "support bot", "staging",
+    "evaluation", "laptop",
+)  # fmt: skip
+ERRORS = {
+    400: "invalid_value", 402: "insufficient_credit", 429: "rate_limit_exceeded",
+    502: "upstream_unreachable",
+}  # fmt: skip
 TAGS, END_USERS = 12, 300
 FAILED = 0.03
 SEED = 11
@@ -80,20 +103,21 @@ def _cast(account: Account, person: User) -> Cast:
         Channel.objects.create(
             name=f"{vendor}-main", vendor=vendor, protocol="openai-chat", base_url="https://x/v1"
         )
-        for vendor in VENDORS
+        for vendor in NAMES
     ]
     endpoints = []
     for number in range(MODELS):
         channel = channels[number % len(channels)]
-        slug = f"{channel.vendor}/model-{number}"
-        model = Model.objects.create(slug=slug, author=channel.vendor, name=f"Model {number}")
+        name = NAMES[channel.vendor][number // len(channels)]
+        slug = f"{channel.vendor}/{name}"
+        model = Model.objects.create(slug=slug, author=channel.vendor, name=name)
         endpoints.append(
             Endpoint.objects.create(
                 slug=f"{channel.name}:{slug}", channel=channel, model=model, upstream_name="m"
             )
         )
     made = [
-        keys.mint(account=account, created_by=person, name=f"service {n}")[0] for n in range(KEYS)
+        keys.mint(account=account, created_by=person, name=name)[0] for name in KEY_NAMES[:KEYS]
     ]
     ApiKey.objects.filter(pk__in=[key.pk for key in made[::2]]).update(cost_center="research")
     return Cast(account=account, keys=made, endpoints=endpoints)
@@ -112,6 +136,7 @@ def _entries(cast: Cast, requests: int) -> Iterator[recorder.Entry]:
         (choice,) = dice.choices(range(MODELS_OF_A_KEY), weights)
         endpoint = cast.endpoints[(3 * place + choice) % MODELS]
         is_failed = dice.random() < FAILED
+        status = dice.choice(tuple(ERRORS)) if is_failed else 200
         tokens = 0 if is_failed else int(dice.lognormvariate(6, 1))
         yield recorder.Entry(
             request_id=_id(at, number), created_at=at, account_id=cast.account.pk,
@@ -122,9 +147,9 @@ def _entries(cast: Cast, requests: int) -> Iterator[recorder.Entry]:
             reasoning_tokens=tokens // 4, cost_nusd=tokens * (choice + 1) * 900,
             first_byte_ms=None if is_failed else int(dice.lognormvariate(5.6, 0.6)),
             total_ms=40 if is_failed else int(dice.lognormvariate(7.5, 0.8)),
-            status=dice.choice((400, 402, 429, 502)) if is_failed else 200,
+            status=status,
             finish_reason=None if is_failed else "stop",
-            error_code="invalid_value" if is_failed else None,
+            error_code=ERRORS.get(status),
             tag=f"feature-{dice.randrange(TAGS)}" if number % 3 else None,
             end_user=f"{min(int(dice.expovariate(0.02)), END_USERS):032x}" if number % 2 else None,
         )  # fmt: skip

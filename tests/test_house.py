@@ -187,7 +187,7 @@ FORBIDDEN_TEXT = {
         r"\bsk-(?:proj|ant|or)-[\w-]{24,}|\bAIza[\w-]{35}\b|\bgsk_\w{40,}"
     ),
 }
-BINARY = {".woff2", ".png", ".ico", ".jpg", ".pdf", ".gz", ".zst", ".ttf"}
+BINARY = {".woff2", ".png", ".ico", ".jpg", ".pdf", ".gz", ".zst", ".ttf", ".webp"}
 
 
 @pytest.mark.parametrize("what", FORBIDDEN_TEXT)
