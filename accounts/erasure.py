@@ -69,7 +69,10 @@ def erase(subject: Leaver, search: Search) -> Sequence[Ended]:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     scrubbed = _scrub(subject, search)
-    ended = [_end(store, subject) for store in reversed(personal_data.stores())]
+    # What staff noted is found by the rows that it is about: before they go.
+    stores = list(reversed(personal_data.stores()))
+    stores.sort(key=lambda one: one.model is not LogEntry)
+    ended = [_end(store, subject) for store in stores]
     return [scrubbed, *ended]
 
 

@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
-from accounts import exports, pseudonyms, trust_stores
+from accounts import exports, pseudonyms, staff_notes, trust_stores
 from accounts.models import (
     Account,
     ApiKey,
@@ -56,15 +56,6 @@ def asked(subject: Subject) -> QuerySet[ContactRequest]:
     """Return what a person asked of us, signed in or from a proven address."""
     mailed = Q(user=None, email__in=subject.emails, proven_at__isnull=False)
     return ContactRequest.objects.filter(Q(user_id=subject.user_id) | mailed)
-
-
-def _noted(subject: Subject) -> QuerySet[LogEntry]:
-    """Return what staff did to a user, and what a user did as staff."""
-    kinds = ContentType.objects.get_for_models(User, Account)
-    about = Q(content_type=kinds[User], object_id=str(subject.user_id)) | Q(
-        content_type=kinds[Account], object_id__in=[str(pk) for pk in subject.owned]
-    )
-    return LogEntry.objects.filter(about | Q(user_id=subject.user_id))
 
 
 PEOPLE = (
@@ -365,7 +356,7 @@ SIGN_IN = (
         name="staff_log",
         title=_("Staff's changes to your user and accounts"),
         model=LogEntry,
-        rows=_noted,
+        rows=staff_notes.about,
         fields=("action_time", "action_flag", "content_type__model"),
         withheld=apart(inner="id object_id", others="user_id object_repr change_message"),
         retention=Retention.STAFF_LOG,

@@ -65,6 +65,9 @@ def _wechatpay(folder: Path) -> WeChatPay:
         private_key=env.secret("WECHATPAY_PRIVATE_KEY", file=folder / "wechatpay_private_key"),
         api_v3_key=env.secret("WECHATPAY_API_V3_KEY", file=folder / "wechatpay_api_v3_key"),
         public_keys=_by_serial(folder),
+        app_secret=env.secret("WECHATPAY_APP_SECRET", file=folder / "wechatpay_app_secret"),
+        open_url=env.text("WECHAT_OPEN_URL", "https://open.weixin.qq.com").rstrip("/"),
+        api_url=env.text("WECHAT_API_URL", "https://api.weixin.qq.com").rstrip("/"),
     )
 
 

@@ -28,6 +28,8 @@ class Keys:
     wechatpay_mchid: str = "1900000001"
     wechatpay_appid: str = "wx0000000000000001"
     wechatpay_api_v3_key: str = field(repr=False)
+    # The app's own; a file of keys from before it was known has none.
+    wechatpay_app_secret: str = field(default="sandbox-app-secret", repr=False)
     wechatpay_serial: str  # of the merchant's certificate
     wechatpay_public_key_id: str = "PUB_KEY_ID_0100000000000001"
     wechatpay_platform_serial: str
@@ -53,6 +55,9 @@ class Keys:
             "WECHATPAY_URL": url,
             "WECHATPAY_MCHID": self.wechatpay_mchid,
             "WECHATPAY_APPID": self.wechatpay_appid,
+            "WECHATPAY_APP_SECRET": self.wechatpay_app_secret,
+            "WECHAT_OPEN_URL": url,
+            "WECHAT_API_URL": url,
             "WECHATPAY_SERIAL": self.wechatpay_serial,
             "WECHATPAY_PRIVATE_KEY": self.merchant_key,
             "WECHATPAY_API_V3_KEY": self.wechatpay_api_v3_key,
@@ -71,6 +76,7 @@ def make() -> Keys:
         stripe_secret_key=f"sk_test_{secrets.token_urlsafe(24)}",
         stripe_webhook_secret=f"whsec_{secrets.token_urlsafe(24)}",
         wechatpay_api_v3_key=secrets.token_hex(16),
+        wechatpay_app_secret=secrets.token_hex(16),
         wechatpay_serial=secrets.token_hex(20).upper(),
         wechatpay_platform_serial=f"{certificate.serial_number:040X}",
         merchant_key=_pem(_private()),

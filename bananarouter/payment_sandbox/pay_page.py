@@ -20,10 +20,10 @@ _STYLE = (
 )
 
 
-def page(payment: Payment) -> str:
-    """Return the page's HTML."""
+def page(payment: Payment, *, name: str = "") -> str:
+    """Return the page's HTML; `name` is whom it stands in for, the processor by default."""
     amount = f"{payment.amount_minor / 100:,.2f} {html.escape(payment.currency)}"
-    name = _NAMES[payment.processor]
+    name = name or _NAMES[payment.processor]
     buttons = (
         '<form method="post"><button class="pay" name="do" value="pay">Pay · 付款</button>'
         '<button name="do" value="fail">Decline · 拒绝</button>'

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bananarouter.payment_sandbox import alipay, pay_page, stripe, wechatpay
+from bananarouter.payment_sandbox import alipay, pay_page, stripe, wechat_client, wechatpay
 from bananarouter.payment_sandbox.book import Payment
 from bananarouter.payment_sandbox.desk import Desk
 
@@ -21,6 +21,7 @@ def application(desk: Desk) -> web.Application:
     for counter in desk.counters.values():
         made.add_routes(counter.routes())
     made.add_routes([*pay_page.routes(desk), *_controls(desk)])
+    made.add_routes(wechat_client.Client(desk).routes())
     return made
 
 

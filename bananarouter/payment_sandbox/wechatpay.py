@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bananarouter.payment_sandbox import delivery, statement_faults, wechatpay_bill
+from bananarouter.payment_sandbox import delivery, statement_faults, wechat_client, wechatpay_bill
 from bananarouter.payment_sandbox.book import Payment, Refund
 from bananarouter.payment_sandbox.desk import Desk, Handler
 from bananarouter.payment_sandbox.wechatpay_seal import CHINA, Seal
@@ -276,7 +276,7 @@ class Counter:
             "trade_type": _TRADE_TYPES[payment.method],
             "bank_type": "OTHERS",
             "success_time": _time(payment.paid_at),
-            "payer": {"openid": "oSandboxPayer"},
+            "payer": {"openid": wechat_client.OPENID},
         }
 
     def _notify(self, event: str, url: str, facts: Mapping[str, Any]) -> None:
@@ -339,7 +339,7 @@ def _order_checked(said: Mapping[str, Any], way: str) -> None:
     missing = [name for name in needed if not isinstance(said.get(name), str)]
     if way == "h5" and not said.get("scene_info", {}).get("payer_client_ip"):
         missing.append("scene_info")
-    if way == "jsapi" and not said.get("payer", {}).get("openid"):
+    if way == "jsapi" and said.get("payer", {}).get("openid") != wechat_client.OPENID:
         missing.append("payer")
     if missing:
         raise _Wrong(400, "PARAM_ERROR", ",".join(missing))

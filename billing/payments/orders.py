@@ -51,13 +51,29 @@ def start(account: Account, wish: Wish, *, user: User | None, now: dt.datetime) 
     Raises: NotOffered, KeyReused, fraud.TopUpRefused, base.NotConfigured, base.Refused (the order
     failed), base.Unavailable (the order stays; the same key tries again).
     """
+    return send(begin(account, wish, user=user, now=now), wish.payer, now=now)
+
+
+def begin(account: Account, wish: Wish, *, user: User | None, now: dt.datetime) -> Order:
+    """Make the order, or find that of the same key; the processor hears nothing of it yet.
+
+    Raises: NotOffered, KeyReused, fraud.TopUpRefused, base.NotConfigured.
+    """
     processor = registry.get(wish.processor)
     if wish.quote.currency != processor.currency or wish.method not in processor.methods:
         raise NotOffered
-    order = _find_or_make(account, wish, user=user, now=now, processor=processor)
+    return _find_or_make(account, wish, user=user, now=now, processor=processor)
+
+
+def send(order: Order, payer: asking.Payer, *, now: dt.datetime) -> Going:
+    """Tell the processor of an order; of one that it knows, return where its payer goes.
+
+    Raises: base.NotConfigured, base.Refused (the order failed), base.Unavailable.
+    """
     if order.state != states.CREATED:
         return Going(order=order, started=_where(order))
-    ask = asking.ask(order, wish.payer)
+    processor = registry.get(order.processor)
+    ask = asking.ask(order, payer)
     try:
         started = processor.create(ask)
     except base.Refused as error:

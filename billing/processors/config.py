@@ -53,11 +53,20 @@ class WeChatPay:
     private_key: str = field(default="", repr=False)
     api_v3_key: str = field(default="", repr=False)
     public_keys: Mapping[str, str] = field(default_factory=dict)
+    # The app's own secret and where it asks who pays: payments inside WeChat's browser.
+    app_secret: str = field(default="", repr=False)
+    open_url: str = "https://open.weixin.qq.com"
+    api_url: str = "https://api.weixin.qq.com"
 
     @property
     def is_set(self) -> bool:
         own = self.mchid and self.appid and self.serial and self.private_key
         return bool(own and len(self.api_v3_key) == 32 and self.public_keys)
+
+    @property
+    def pays_inside(self) -> bool:
+        """Whether it can be paid inside WeChat's own browser."""
+        return self.is_set and bool(self.app_secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from django.conf import settings
 
-from billing.processors import alipay, stripe, wechatpay
+from billing.processors import alipay, stripe, wechatpay, wechatpay_payer
 from billing.processors.base import CardKeeper, NotConfigured, Processor
 
 _MAKERS: Mapping[str, Callable[[], Processor]] = {
@@ -27,6 +27,13 @@ def card_keeper() -> CardKeeper:
     if not settings.PAYMENTS.stripe.is_set:
         raise NotConfigured("stripe")
     return stripe.Stripe(settings.PAYMENTS.stripe)
+
+
+def wechat_payers() -> wechatpay_payer.Payers:
+    """Return who finds payers inside WeChat's own browser. Raises: NotConfigured."""
+    if not settings.PAYMENTS.wechatpay.pays_inside:
+        raise NotConfigured("wechatpay")
+    return wechatpay_payer.Payers(settings.PAYMENTS.wechatpay)
 
 
 def offered() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core import mail
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
@@ -26,8 +27,8 @@ from accounts.models import (
     User,
 )
 from bananarouter import closing, erasing
-from billing import ledger
-from billing.models import LedgerEntry, Order, PaymentMethod, Receipt
+from billing import ledger, subjects
+from billing.models import Hold, LedgerEntry, Order, PaymentMethod, Receipt
 from logs.models import RequestLog
 from tests import factories, leaver, personal_rows
 from tests.billing.payments import cashier
@@ -315,6 +316,25 @@ def test_what_others_wrote_of_the_person_loses_the_name(person):
     kept.refresh_from_db()
     assert kept.object_repr == "zquaggas"
     assert not ContactRequest.objects.filter(email=leaver.EMAIL).exists()
+
+
+def test_the_reasons_that_staff_wrote_about_a_persons_rows_go(person):
+    account = factories.account_of(person)
+    order = Order.objects.filter(account=account).first()
+    line = subjects.statement_rows(erasure.leaver(person, [account.pk])).first()
+    hold = Hold.objects.get(pk=account.pk)
+    others = factories.account_of(factories.user("zed"))
+    other = cashier.order(others)
+    staff = User.objects.get(username="stafferer")
+    noted = {}
+    for row in (order, order.fapiao, line, hold, other):
+        noted[row] = LogEntry.objects.create(
+            user=staff, content_type=ContentType.objects.get_for_model(type(row)),
+            object_id=str(row.pk), object_repr="x", action_flag=2, change_message="because",
+        )  # fmt: skip
+    closing.advance(begun(person), now=NOW)
+    left = {row: LogEntry.objects.get(pk=entry.pk).change_message for row, entry in noted.items()}
+    assert list(left.values()) == ["", "", "", "", "because"]
 
 
 def test_a_restored_backup_is_erased_again_and_nobody_else(person, folder):

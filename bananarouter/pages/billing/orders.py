@@ -1,6 +1,7 @@
 """One order: its state in words, the code to scan, what happened, what one can do."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from django.contrib import messages
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -23,7 +25,7 @@ from bananarouter.pages.shell import Page, Private, of
 from billing.models import Order, OrderEvent, Receipt, Refund
 from billing.money import display_usd
 from billing.payments import healing, orders, refund_rules, states
-from billing.processors import base
+from billing.processors import base, registry
 
 CHECKS_PER_MINUTE = 6
 LINES_MAX = 200
@@ -38,7 +40,7 @@ class Line:
     detail: words.Words = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """An order as its page shows it."""
 
@@ -70,6 +72,8 @@ class Story:
 
     @property
     def state_text(self) -> words.Words:
+        if self.is_inside and self.order.state == states.CREATED:
+            return words.WAITS_IN_WECHAT
         return words.STATE_TEXTS[self.order.state]
 
     @property
@@ -116,6 +120,29 @@ class Story:
         """The code to scan, while it can be paid by scanning."""
         is_code = self.is_open and self.order.method == "qr" and self.order.pay_url
         return codes.svg(self.order.pay_url) if is_code else None
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is paid inside WeChat's own browser."""
+        way = ways.Way(processor=self.order.processor, method=self.order.method)
+        return self.is_open and way == ways.WECHAT_INSIDE
+
+    @cached_property
+    def wechat_call(self) -> str:
+        """What WeChat's bridge is given, as JSON; empty before WeChat said who pays."""
+        known = self.is_inside and self.order.session_ref
+        if not known or not settings.PAYMENTS.wechatpay.pays_inside:
+            return ""
+        return json.dumps(registry.wechat_payers().client_call(self.order.session_ref))
+
+    @property
+    def wechat_sandbox_url(self) -> str:
+        """The page that stands in for WeChat where no real one is; empty else."""
+        if not self.wechat_call or not settings.PAYMENTS.is_sandbox:
+            return ""
+        back = reverse("billing_order", args=[self.order.number])
+        said = json.loads(self.wechat_call) | {"back": settings.PUBLIC_URL + back}
+        return f"{settings.PAYMENTS.wechatpay.url}/sandbox/wechat?{urlencode(said)}"
 
     @property
     def again(self) -> str:
@@ -182,6 +209,11 @@ def _detail(order: Order, facts: dict[str, Any]) -> words.Words:
     return words.failure(str(facts.get("reason", "")))
 
 
+def is_in_wechat(request: HttpRequest) -> bool:
+    """Tell whether the reader looks at it in WeChat's own browser."""
+    return ways.device(request.headers.get("User-Agent", "")) is ways.Device.WECHAT
+
+
 class OneOrder(Private):
     """A view of one order of an account whose money the user sees."""
 
@@ -222,6 +254,7 @@ class OrderPage(OneOrder, Page):
                 is_going=is_going,
                 is_back="cancelled" in request.GET and told.is_open,
                 is_sandbox=settings.PAYMENTS.is_sandbox,
+                is_in_wechat=is_in_wechat(request),
             )
         )
         if is_going:
@@ -241,7 +274,12 @@ class Live(OneOrder):
         told = story(self.order)
         if request.GET.get("seen") == told.seen:
             return HttpResponse(status=204)
-        context = {"story": told, "is_live": True, "is_sandbox": settings.PAYMENTS.is_sandbox}
+        context = {
+            "story": told,
+            "is_live": True,
+            "is_sandbox": settings.PAYMENTS.is_sandbox,
+            "is_in_wechat": is_in_wechat(request),
+        }
         return render(request, "billing/order_live.html", context)
 
 

@@ -122,7 +122,8 @@ class _Payer(Private):
     @cached_property
     def ways(self) -> list[ways.Way]:
         """The ways to pay on this device."""
-        return list(ways.offered(self.device, registry.offered()))
+        pays_inside = settings.PAYMENTS.wechatpay.pays_inside
+        return list(ways.offered(self.device, registry.offered(), pays_inside=pays_inside))
 
     def quoted(self, form: TopUpForm) -> Offer | None:
         """Return the price of what a valid form asks for; else tell the form why there is none."""
@@ -226,6 +227,9 @@ class TopUp(_Payer, Page):
             ),
         )
         try:
+            if asked["way"] == ways.WECHAT_INSIDE:  # first WeChat says who pays
+                order = orders.begin(self.account, wish, user=of(self.request).user, now=self.now)
+                return redirect("billing_order_wechat", order.number)
             going = orders.start(self.account, wish, user=of(self.request).user, now=self.now)
         except orders.KeyReused:
             notice = _("The form made another order before. Pay again to make a new one.")
@@ -264,7 +268,8 @@ class TopUp(_Payer, Page):
             presets=_presets(form, self.ways),
             currencies=_currencies(self.ways),
             refund_days=settings.PAYMENTS.refund_days,
-            is_in_wechat=self.device is ways.Device.WECHAT,
+            is_without_wechat_pay=self.device is ways.Device.WECHAT
+            and ways.WECHAT_INSIDE not in self.ways,
             owed_nusd=Debt.objects.filter(pk=self.account.pk)
             .values_list("owed_nusd", flat=True)
             .first(),

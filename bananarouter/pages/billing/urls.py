@@ -14,6 +14,7 @@ from bananarouter.pages.billing import (
     refunding,
     statement,
     topup,
+    wechat,
 )
 
 _RECEIPT = "billing/receipts/<slug:receipt_number>"
@@ -28,6 +29,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORDER}/live", orders.Live.as_view(), name="billing_order_live"),
     path(f"{_ORDER}/check", orders.Check.as_view(), name="billing_order_check"),
     path(f"{_ORDER}/cancel", orders.Cancel.as_view(), name="billing_order_cancel"),
+    path(f"{_ORDER}/wechat", wechat.Ask.as_view(), name="billing_order_wechat"),
+    path(f"{_ORDER}/wechat/back", wechat.Back.as_view(), name="billing_order_wechat_back"),
     path(f"{_ORDER}/refund", refunding.Refund.as_view(), name="billing_order_refund"),
     path(f"{_ORDER}/fapiao", fapiaos.Fapiao.as_view(), name="billing_order_fapiao"),
     path("billing/refund", refunding.RefundAll.as_view(), name="billing_refund"),

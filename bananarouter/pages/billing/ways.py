@@ -39,6 +39,7 @@ class Way:
 _CARD = Way(processor="stripe", method="checkout")
 _ALIPAY_CODE = Way(processor="alipay", method="qr")
 _WECHAT_CODE = Way(processor="wechatpay", method="qr")
+WECHAT_INSIDE: Final = Way(processor="wechatpay", method="jsapi")
 _OF: Final = {
     Device.DESKTOP: (
         _CARD, Way(processor="alipay", method="page"), _ALIPAY_CODE, _WECHAT_CODE,
@@ -57,8 +58,15 @@ def device(family: str) -> Device:
     return Device.PHONE if any(word in family for word in _PHONES) else Device.DESKTOP
 
 
-def offered(where: Device, processors: Collection[str]) -> Sequence[Way]:
-    """Return the ways to pay on a device through these processors, in their order."""
-    order = list(processors)
-    found = [way for way in _OF[where] if way.processor in order]
+def offered(
+    where: Device, processors: Collection[str], *, pays_inside: bool = False
+) -> Sequence[Way]:
+    """Return the ways to pay on a device through these processors, in their order.
+
+    `pays_inside`: WeChat Pay can be asked to pay inside WeChat's browser, without a code.
+    """
+    order, ways = list(processors), _OF[where]
+    if where is Device.WECHAT and pays_inside:
+        ways = (_CARD, WECHAT_INSIDE)
+    found = [way for way in ways if way.processor in order]
     return sorted(found, key=lambda way: order.index(way.processor))

@@ -58,6 +58,7 @@ STATE_TEXTS: Final[Mapping[str, Words]] = {
     State.CLOSED: _("Nothing was paid. Should money still arrive, it is credited or sent back."),
     State.FAILED: _("Nothing was paid. You can try again, or pay in another way."),
 }
+WAITS_IN_WECHAT: Final[Words] = _("It waits for you to pay it in WeChat.")
 TIMELINE: Final[Mapping[str, Words]] = {
     timeline.CREATED: _("The order was made."),
     timeline.SENT: _("The payment service has the order and waits for the payment."),

@@ -81,7 +81,7 @@ def test_without_a_processor_users_are_told_nothing_of_keys(client, alice, setti
         ("Mozilla/5.0 (X11; Linux x86_64) Chrome/140",
          ["stripe:checkout", "alipay:page", "alipay:qr", "wechatpay:qr"]),
         (PHONE, ["stripe:checkout", "alipay:wap", "wechatpay:h5"]),
-        (WECHAT, ["stripe:checkout", "wechatpay:qr"]),
+        (WECHAT, ["stripe:checkout", "wechatpay:jsapi"]),
     ],
 )  # fmt: skip
 def test_the_ways_to_pay_are_those_that_work_on_the_device(client, paying, agent, ways):

@@ -129,6 +129,9 @@ def _payments(keys: sandbox_keys.Keys, url: str) -> config.Payments:
                 keys.wechatpay_public_key_id: sandbox_keys.public_pem(keys.wechatpay_key),
                 keys.wechatpay_platform_serial: keys.wechatpay_platform_certificate,
             },
+            app_secret=keys.wechatpay_app_secret,
+            open_url=url,
+            api_url=url,
         ),
         is_sandbox=True,
     )

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from bananarouter.payment_sandbox import keys as sandbox_keys
+from bananarouter.payment_sandbox import wechat_client
 from billing.processors import signing
 from billing.processors.base import (
     AlreadyPaid,
@@ -71,7 +72,7 @@ def ask(hooks, *, method: str = "qr", **change) -> Ask:
         "return_url": f"{hooks.url}/billing/orders/1?a=b",
         "cancel_url": f"{hooks.url}/billing/orders/1?cancelled=1",
         "client_ip": "203.0.113.7",
-        "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "openid": wechat_client.OPENID,
     }
     return Ask(**(found | change))
 
