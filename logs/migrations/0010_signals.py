@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0021_signals'),
-        ('logs', '0008_archive'),
+        ('accounts', '0022_signals'),
+        ('logs', '0009_archive_holds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
