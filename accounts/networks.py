@@ -101,7 +101,7 @@ def _fill_in(rows: Iterable[KeyNetwork]) -> None:
     ids = set()
     for row in rows:
         if row.country:
-            digests.setdefault(row.country, set()).add(row.digest)
+            digests.setdefault(row.country, set()).add(bytes(row.digest))
             ids.add(row.api_key_id)
     for country, found in digests.items():
         blank = KeyNetwork.objects.filter(api_key__in=ids, digest__in=found, country="")

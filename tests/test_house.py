@@ -357,6 +357,7 @@ STILL_REPLACED = {
     "tests/accounts/test_personal_data.py": {"Account"},
     "tests/accounts/test_keys.py": {"draw", "is_well_formed", "find"},
     "tests/logs/archive/test_aging.py": {"_empty"},
+    "tests/logs/archive/test_holding.py": {"keep"},
     "tests/logs/test_rollups.py": {"_differences"},
     "tests/routing/test_tokenizer.py": {"_encoding"},
     "tests/routing/test_transport.py": {"_addresses"},

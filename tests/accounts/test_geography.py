@@ -24,9 +24,9 @@ def file(tmp_path, settings):
     return made
 
 
-def later(monkeypatch, seconds=geography.LOOKED_AT_S):
-    """Let the time pass after which the file is looked at again."""
-    monkeypatch.setattr(geography._atlas, "_looked_at", geography._atlas._looked_at - seconds)
+def later(monkeypatch):
+    """Let no time have to pass before the file is looked at again."""
+    monkeypatch.setattr(geography, "LOOKED_AT_S", 0.0)
 
 
 @pytest.mark.parametrize(

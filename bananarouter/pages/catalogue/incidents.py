@@ -105,13 +105,13 @@ class IncidentFeed(Feed):  # type: ignore[type-arg]  # generic for the type chec
     def items(self) -> list[Story]:
         return stories(now=timezone.now())
 
-    def item_title(self, item: Story) -> str:  # type: ignore[override]
+    def item_title(self, item: Story) -> str:
         return item.title
 
-    def item_description(self, item: Story) -> str:  # type: ignore[override]
+    def item_description(self, item: Story) -> str:
         return render_to_string("catalogue/incident_lines.html", {"story": item})
 
-    def item_link(self, item: Story) -> str:  # type: ignore[override]
+    def item_link(self, item: Story) -> str:
         return f"{self.link()}#{item.anchor}"
 
     def item_guid(self, item: Story) -> str:
