@@ -42,7 +42,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="4",
             effective_on=dt.date(2026, 11, 26),
-            sha256="f84dfe04d564162e9016b3811bc6fd696284ac4e255049cd6735d9a4eca07c55",
+            sha256="7efceeab65d9d90c538ee650fdc7572bef7352e4fb3b616a4b25043494835c31",
             summary=_(
                 "Says how debug mode, copies of your data, closing an account, the archive, holds, "
                 "disclosures and notices work, now that they exist."
