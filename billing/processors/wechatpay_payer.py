@@ -1,7 +1,7 @@
 """Inside WeChat's own browser: who pays (web authorization), and what its bridge is asked.
 
 Only JSAPI pays there, and JSAPI wants the payer's openid: WeChat tells it for a code that the
-browser brings back (Weixin Open Docs, "Web authorization", 2026-11). It is kept nowhere.
+browser brings back (developers.weixin.qq.com, "snsAccessToken", read 2026-11-27). It is kept nowhere.
 """
 
 import http.client
@@ -54,7 +54,7 @@ class Payers:
             raise Refused("bad_code")
         found = _asked(self._keys.api_url, self._keys.appid, self._keys.app_secret, code)
         if number := found.get("errcode"):
-            # -1: busy, try again (Weixin Open Docs, "Return codes", 2026-11).
+            # -1: busy, try again (from memory of its list of return codes).
             raise (Unavailable if number == -1 else Refused)(f"wechat_{short_code(str(number))}")
         openid = found.get("openid")
         if not isinstance(openid, str) or not _OPENID.fullmatch(openid):
