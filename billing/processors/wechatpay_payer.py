@@ -1,7 +1,8 @@
 """Inside WeChat's own browser: who pays (web authorization), and what its bridge is asked.
 
 Only JSAPI pays there, and JSAPI wants the payer's openid: WeChat tells it for a code that the
-browser brings back (developers.weixin.qq.com, "snsAccessToken", read 2026-11-27). It is kept nowhere.
+browser brings back (developers.weixin.qq.com, "snsAccessToken", read 2026-11-27). The openid is
+kept nowhere.
 """
 
 import http.client
