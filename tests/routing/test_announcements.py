@@ -147,6 +147,7 @@ def test_staff_publish_an_incident_and_its_end(model, alice, staff):
     fields = {
         "title_en": "Many requests fail", "title_zh": "大量请求失败", "slugs": "acme/one\nno/such",
         "began_at_0": "2026-11-26", "began_at_1": "12:00:00",
+        "updates-TOTAL_FORMS": "0", "updates-INITIAL_FORMS": "0",
     }  # fmt: skip
     add = reverse("admin:routing_incident_add")
     assert "No such model: no/such" in staff.post(add, fields).content.decode()

@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from bananarouter.pages.billing import ways
 from bananarouter.pages.billing.orders import OneOrder
 from bananarouter.pages.shell import Page, origin
-from billing.models import Order
 from billing.payments import asking, orders, states
 from billing.processors import base, registry
 
@@ -28,12 +27,11 @@ class Inside(OneOrder):
     """A view of an order that is paid inside WeChat."""
 
     @property
-    def inside(self) -> Order:
-        """The order. Raises: Http404 for one that is paid in another way."""
-        way = ways.Way(processor=self.order.processor, method=self.order.method)
-        if way != ways.WECHAT_INSIDE:
-            raise Http404
-        return self.order
+    def is_inside(self) -> bool:
+        """True for an order that is paid in this way, and no other."""
+        order = self.order
+        way = ways.Way(processor=order.processor, method=order.method)
+        return way == ways.WECHAT_INSIDE
 
     def pay(self) -> HttpResponse:
         """Go to the order's page, which opens WeChat's payment by itself."""
@@ -47,7 +45,9 @@ class Ask(Inside, Page):
     nav = "billing"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
-        order = self.inside
+        order = self.order
+        if not self.is_inside:
+            return self.back()
         if order.state != states.CREATED:
             return self.pay()
         state = secrets.token_urlsafe(32)
@@ -69,7 +69,9 @@ class Back(Inside):
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
-        order = self.inside
+        order = self.order
+        if not self.is_inside:
+            return self.back()
         if order.state != states.CREATED:
             return self.pay()
         if not self._is_ours(request):
