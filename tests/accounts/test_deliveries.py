@@ -235,6 +235,7 @@ def test_what_is_rolled_back_is_neither_told_nor_sent(alice, django_capture_on_c
 def test_a_broker_that_is_away_fails_nothing(alice, settings, django_capture_on_commit_callbacks):
     # An app of its own: what is known of a broker outlives its address.
     away = Celery("away", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     away.set_current()
     try:
         with django_capture_on_commit_callbacks(execute=True):
