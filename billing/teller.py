@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable
 
-from django.db import Error, connection
+from django.db import Error, InternalError, connection
 
 from accounts import changes, metrics
 from accounts.models import Change
@@ -78,8 +78,7 @@ class Teller:
 
     def _work(self, order: Order, answer: Callable[[Done | Exception], None]) -> None:
         try:
-            _limit()  # may fail, too: whoever asked must hear of it
-            result = vault.work(order)
+            result = _do(order)
         except vault.WorkerExpired as error:
             self._tell(answer, error)
         except Exception as error:
@@ -123,6 +122,21 @@ class Teller:
             return False
         job()
         return True
+
+
+def _do(order: Order) -> Done:
+    """Do an order; again, once, when the server ended our session because it idled.
+
+    So it does when this process was held up inside a transaction (SQLSTATE 25P03, PostgreSQL 16,
+    Appendix A): nothing was committed, and only the caller would pay for it with an error.
+    """
+    try:
+        _limit()  # may fail, too: whoever asked must hear of it
+        return vault.work(order)
+    except InternalError:
+        connection.close()
+        _limit()
+        return vault.work(order)
 
 
 def _count(order: Order, done: Done) -> None:

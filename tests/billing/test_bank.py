@@ -1,7 +1,10 @@
 import asyncio
+import threading
+import time
 
 import pytest
 from django.core.checks import run_checks
+from django.db.backends.signals import connection_created
 
 from accounts import changes
 from accounts.models import ApiKey
@@ -130,6 +133,38 @@ def test_the_balance_counts_idle_credit_and_names_what_is_in_flight(make_wallet,
         assert (await call(queries.balance, 99_999_999)).available_nusd == 0
 
     run(main)
+
+
+@pytest.mark.postgresql
+def test_a_session_that_the_server_ended_while_we_were_held_up_costs_no_caller_anything(
+    make_wallet, tmp_path, clean
+):
+    """PostgreSQL ends it after one second idle in a transaction, as under a stopped process."""
+    account = make_wallet(USD)
+    held_up = []
+
+    def hold_up(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "FOR UPDATE" in sql and not held_up:
+            held_up.append(sql)
+            time.sleep(1.5)
+        return result
+
+    def slow_the_teller(connection, **_):
+        if threading.current_thread().name == "teller":
+            connection.execute_wrappers.append(hold_up)
+
+    async def main(_):
+        async with open_bank(tmp_path) as own:
+            grant = await hold(own, account, 1_000)
+            assert held_up
+            own.desk.release(grant)
+
+    connection_created.connect(slow_the_teller)
+    try:
+        run(main)
+    finally:
+        connection_created.disconnect(slow_the_teller)
 
 
 def test_a_limit_is_set_changed_and_removed(make_wallet, make_key):
