@@ -1,8 +1,10 @@
 """A top-up with each payment service: a real gateway, its sandbox and tasks, a real Chromium."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from tests import browsers, gateways
@@ -16,6 +18,16 @@ IPHONE = (
     "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
 )
 PHONE = {"viewport": browsers.PHONE, "has_touch": True, "user_agent": IPHONE}
+WECHAT = {**PHONE, "user_agent": f"{IPHONE} MicroMessenger/8.0.50 NetType/WIFI Language/zh_CN"}
+# What WeChat's browser offers to a page; it comes when it comes.
+BRIDGE = """
+setTimeout(() => {
+  window.WeixinJSBridge = {
+    invoke: async (name, call, said) => said({ err_msg: await window.phone(name, call) }),
+  };
+  document.dispatchEvent(new Event("WeixinJSBridgeReady"));
+}, %d);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +125,31 @@ def test_a_code_that_is_scanned_elsewhere_turns_the_page_by_itself(window, way):
     expect_credited(page)
     expect(page.locator("svg.qr")).to_have_count(0)
     expect(page.locator("#balance")).not_to_have_text(before)
+
+
+@pytest.mark.parametrize("bridge_ms", [0, 500], ids=["at once", "late"])
+def test_inside_wechat_its_bridge_is_asked_and_what_it_says_is_told(window, bridge_ms):
+    page = window(**WECHAT)
+    decisions = ["cancel", "pay"]
+
+    def phone(name, call):
+        """Do at the sandbox what a payer does in the app, in front of the page."""
+        assert name == "getBrandWCPayRequest"
+        there = urlsplit(page.locator("[data-wechat-sandbox]").get_attribute("href"))
+        url = f"{there.scheme}://{there.netloc}{there.path}"
+        return requests.post(url, {**call, "do": decisions.pop(0)}, timeout=5).text
+
+    page.expose_function("phone", phone)
+    page.add_init_script(BRIDGE % bridge_ms)
+    choose(page, "wechatpay:jsapi", amount="72")
+    expect(page.locator(".pay-total")).to_have_text("¥72.00")
+    page.locator("#topup button.primary").click()
+    page.wait_for_url(re.compile(r"/billing/orders/[^/?]+$"))  # "go" is taken off
+    expect(page.get_by_text("You closed WeChat’s payment.")).to_be_visible(timeout=SEEN_MS)
+    assert decisions == ["pay"]
+    page.get_by_role("button", name="Pay in WeChat").click()
+    expect_credited(page)
+    assert decisions == []
 
 
 def test_without_scripts_the_price_is_shown_before_it_is_paid(window):
