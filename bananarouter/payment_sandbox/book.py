@@ -66,6 +66,7 @@ class Knobs:
     statement: str = ""  # a fault: one of statement_faults.FAULTS
     booked_s: float = 0.0  # added to the times in statements: -86,400 books today as yesterday
     asynchronous: bool = False  # payments stay pending until POST /sandbox/settle
+    preview: bool = False  # WeChat shows a snapshot of the page, to nobody in particular
 
     def set(self, values: dict[str, Any]) -> None:
         """Turn knobs. Raises: KeyError, TypeError, ValueError for what is none."""

@@ -65,6 +65,8 @@ class Client:
             "openid": OPENID,
             "scope": "snsapi_base",
         }
+        if self._desk.book.knobs.preview:
+            told["is_snapshotuser"] = 1
         return web.json_response(told, content_type="text/plain")
 
     def _paid_for(self, said: Mapping[str, object]) -> Payment:

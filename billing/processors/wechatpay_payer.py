@@ -26,6 +26,10 @@ _CODE = re.compile(r"[A-Za-z0-9_\-]{8,128}", re.ASCII)
 _OPENID = re.compile(r"[A-Za-z0-9_\-]{6,128}", re.ASCII)
 
 
+class Preview(Refused):
+    """The page is WeChat's snapshot of it, whose visitor is nobody who could pay."""
+
+
 class Payers:
     """Finds who pays inside WeChat, for one app."""
 
@@ -49,7 +53,7 @@ class Payers:
     def openid(self, code: str) -> str:
         """Return the payer's openid for a code, which is good once and for five minutes.
 
-        Raises: Refused for a code that WeChat does not take, Unavailable.
+        Raises: Refused for a code that WeChat does not take, Preview, Unavailable.
         """
         if not _CODE.fullmatch(code):
             raise Refused("bad_code")
@@ -57,6 +61,8 @@ class Payers:
         if number := found.get("errcode"):
             # -1: busy, try again (from memory of its list of return codes).
             raise (Unavailable if number == -1 else Refused)(f"wechat_{short_code(str(number))}")
+        if found.get("is_snapshotuser") == 1:
+            raise Preview("wechat_preview")
         openid = found.get("openid")
         if not isinstance(openid, str) or not _OPENID.fullmatch(openid):
             raise Unavailable("answer_openid")

@@ -17,7 +17,7 @@ from bananarouter.pages.billing import ways
 from bananarouter.pages.billing.orders import OneOrder
 from bananarouter.pages.shell import Page, origin
 from billing.payments import asking, orders, states
-from billing.processors import base, registry
+from billing.processors import base, registry, wechatpay_payer
 
 # In the session: the order that is being paid, and the word that WeChat must bring back with it.
 SESSION_KEY = "wechat_state"
@@ -78,17 +78,26 @@ class Back(Inside):
             text = _("This did not come from the payment that you began here. Begin it again.")
             messages.error(request, text)
             return self.back()
-        try:
-            openid = registry.wechat_payers().openid(request.GET.get("code", ""))
-            orders.send(order, self._payer(request, openid), now=timezone.now())
-        except base.Refused:
-            messages.error(request, _("WeChat did not say who pays, or refused the order."))
-            return self.back()
-        except base.ProcessorError:
-            text = _("WeChat does not answer right now. Nothing was paid. Try again.")
+        if text := self._send(request):
             messages.error(request, text)
             return self.back()
         return self.pay()
+
+    def _send(self, request: HttpRequest) -> str:
+        """Tell WeChat Pay of the order and its payer; return what went wrong, in words."""
+        try:
+            openid = registry.wechat_payers().openid(request.GET.get("code", ""))
+            orders.send(self.order, self._payer(request, openid), now=timezone.now())
+        except wechatpay_payer.Preview:
+            return _(
+                "WeChat shows you a preview, in which nobody can pay. Tap “Use full services”"
+                " at the bottom of the page, then try again."
+            )
+        except base.Refused:
+            return _("WeChat did not say who pays, or refused the order.")
+        except base.ProcessorError:
+            return _("WeChat does not answer right now. Nothing was paid. Try again.")
+        return ""
 
     def _is_ours(self, request: HttpRequest) -> bool:
         """Tell whether this session asked for it, for this order; each word counts once."""

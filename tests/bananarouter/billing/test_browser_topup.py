@@ -145,7 +145,7 @@ def test_inside_wechat_its_bridge_is_asked_and_what_it_says_is_told(window, brid
     expect(page.locator(".pay-total")).to_have_text("¥72.00")
     page.locator("#topup button.primary").click()
     page.wait_for_url(re.compile(r"/billing/orders/[^/?]+$"))  # "go" is taken off
-    expect(page.get_by_text("You closed WeChat’s payment.")).to_be_visible(timeout=SEEN_MS)
+    expect(page.locator("[data-wechat-said=cancel]")).to_be_visible(timeout=SEEN_MS)
     assert decisions == ["pay"]
     page.get_by_role("button", name="Pay in WeChat").click()
     expect_credited(page)

@@ -164,6 +164,20 @@ def test_wechat_that_is_away_costs_nothing(phone, order, paying):
     assert order.state == "created"
 
 
+def test_in_wechats_preview_nobody_pays_and_the_page_says_how_to_leave_it(phone, order, paying):
+    back = urlsplit(authorized(phone, order))
+    paying.turn(preview=True)
+    shown = phone.get(f"{back.path}?{back.query}", follow=True).content.decode()
+    assert "Tap “Use full services”" in shown
+    order.refresh_from_db()
+    assert order.state == "created"
+    paying.turn(preview=False)
+    back = urlsplit(authorized(phone, order))
+    phone.get(f"{back.path}?{back.query}")
+    order.refresh_from_db()
+    assert order.state == "pending"
+
+
 def test_only_wechats_browser_is_offered_it_and_only_with_the_apps_secret(
     client, phone, paying, settings
 ):
