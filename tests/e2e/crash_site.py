@@ -23,6 +23,12 @@ QUICK = {
     "LEASE_ROTATION_S": str(ROTATION_S),
     "DRAIN_TIMEOUT_S": "20",
 }
+# Runs in `manage.py shell`: one process for many keys.
+CREATE = """
+from django.core.management import call_command
+for each in {options!r}:
+    call_command("create_key", *each)
+"""
 
 
 class Site:
@@ -49,10 +55,8 @@ class Site:
     def start(self, *, credit_usd: str = "100000", on_disconnect: str = "stop") -> "Site":
         self.gateway.start()
         self.import_model(on_disconnect=on_disconnect)
-        self.key = self.new_key("crash@example.com", credit_usd)
-        self.own_keys = [
-            self.new_key(f"crash{n}@example.com", credit_usd) for n in range(self.workers)
-        ]
+        names = ["crash", *(f"crash{n}" for n in range(self.workers))]
+        self.key, *self.own_keys = self.new_keys(names, credit_usd)
         return self
 
     def import_model(self, *, on_disconnect: str) -> None:
@@ -76,9 +80,11 @@ class Site:
         file.write_text(json.dumps({"channels": [channel]}))
         self.gateway.manage("import_channels", str(file))
 
-    def new_key(self, email: str, credit_usd: str) -> str:
-        made = self.gateway.manage("create_key", "--email", email, "--credit-usd", credit_usd)
-        return made.stdout.split()[-1]
+    def new_keys(self, names: Iterable[str], credit_usd: str) -> list[str]:
+        """Return a key of an account of its own for each name."""
+        options = [["--email", f"{name}@example.com", "--credit-usd", credit_usd] for name in names]
+        made = self.gateway.manage("shell", "-v0", "-c", CREATE.format(options=options))
+        return made.stdout.split()
 
     def stop(self) -> None:
         """Stop everything that still runs."""
