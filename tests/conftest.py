@@ -15,7 +15,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
-from tests import clause_results, emulator, gateways, servers
+from tests import clause_results, emulator, gateways, servers, tables
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -116,14 +116,14 @@ def proof_count(is_proof):
 @pytest.fixture(scope="session")
 def postgresql():
     """A PostgreSQL server of this session's own, which a test may kill and start again."""
-    server = servers.PostgreSQL().start()
+    server = servers.PostgreSQL(cluster=tables.cluster()).start()
     yield server
     server.remove()
 
 
 @pytest.fixture
 def postgresql_url(postgresql):
-    """The URL of an empty PostgreSQL database."""
+    """The URL of a PostgreSQL database with every table and no row."""
     with servers.fresh_database(postgresql.url) as url:
         yield url
 

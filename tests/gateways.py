@@ -1,18 +1,17 @@
 """Real gateways for tests: `manage.py run` as a process, its workers, its commands."""
 
-import atexit
-import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from bananarouter import secret_files, supervisor
+from tests import tables
 from tests.servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,8 +46,8 @@ class Gateway:
         """Start it; with `waits` return when it said that it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lines.clear()
-        if not self.is_new and "DATABASE_URL" not in self.environment:
-            _prepare(self.folder / "data")
+        if not self.is_new:
+            _prepare(self.folder / "data", environment=self.environment)
         command = ["manage.py", "run", "--data-dir", self.folder / "data", *self.arguments]
         if "--port" not in self.arguments:
             command += ["--port", "0"]
@@ -155,24 +154,18 @@ class Gateway:
         return result
 
 
-def _prepare(data: Path) -> None:
-    """Put tables and secrets into a folder that has none: a first start takes seconds."""
-    database = data / "bananarouter.sqlite3"
-    if not database.exists():
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secret_files.make(data / "secrets", given=set(), has_database=False)
-        shutil.copyfile(_empty_database(), database)
+def _prepare(data: Path, *, environment: Mapping[str, str]) -> None:
+    """Put secrets and, without another database, tables where there are none.
 
-
-@functools.cache
-def _empty_database() -> Path:
-    """Return a database with all tables and no row, made once for this process."""
-    folder = Path(tempfile.mkdtemp(prefix="bananarouter-tables-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    secret_files.make(folder / "data" / "secrets", given=set(), has_database=False)
-    made = Gateway(folder, is_new=True)
-    made.manage("migrate", "-v0")
-    return folder / "data" / "bananarouter.sqlite3"
+    A first start takes seconds; the tables of PostgreSQL are there (tests.tables).
+    """
+    if (data / "secrets").exists():
+        return
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = {name for name in secret_files.NAMES if name.upper() in environment}
+    secret_files.make(data / "secrets", given=given, has_database=False)
+    if "DATABASE_URL" not in environment:
+        shutil.copyfile(tables.sqlite(), data / "bananarouter.sqlite3")
 
 
 def command_line(pid: int) -> str:

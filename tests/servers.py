@@ -45,11 +45,15 @@ def wait_until(check, *, timeout_s: float = 10, interval_s: float = 0.02, what: 
 class PostgreSQL:
     """A PostgreSQL of the wheel on a loopback port, which tests may kill and start again."""
 
-    def __init__(self, *, port: int | None = None, fsync: bool = False) -> None:
+    def __init__(
+        self, *, port: int | None = None, fsync: bool = False, cluster: Path | None = None
+    ) -> None:
+        """`cluster`: begin with a copy of this one."""
         self.port = port or free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self.folder: Path | None = None
         self._fsync = fsync
+        self._cluster = cluster
         self._process: subprocess.Popen | None = None
         self._user: str | None = None
 
@@ -57,6 +61,11 @@ class PostgreSQL:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def data(self) -> Path:
+        assert self.folder is not None
+        return self.folder / "data"
 
     def start(self) -> "PostgreSQL":
         """Make the cluster at the first start; return when it takes connections."""
@@ -68,9 +77,7 @@ class PostgreSQL:
         if is_new:
             if self._user:
                 shutil.chown(self.folder, self._user)
-            command = [binaries / "initdb", "-D", self.folder / "data", "-U", "postgres"]
-            options = ["--auth=trust", "--encoding=utf8", "--no-sync", "--locale=C.UTF-8"]
-            self._run([*command, *options])
+            self._make_data(binaries)
         safe = "on" if self._fsync else "off"
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "fsync": safe,
                     "unix_socket_directories": self.folder, "full_page_writes": safe,
@@ -78,13 +85,19 @@ class PostgreSQL:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", self.folder / "data", *options],
+                [binaries / "postgres", "-D", self.data, *options],
                 stdout=log, stderr=log, user=self._user, start_new_session=True,
                 cwd=self.folder, env={"PATH": _environ["PATH"], "LC_ALL": "C.UTF-8"},
                 preexec_fn=supervisor.die_with_parent(signal.SIGINT),  # noqa: PLW1509
             )  # fmt: skip
         wait_until(self._is_ready, timeout_s=30, what="PostgreSQL")
         return self
+
+    def _make_data(self, binaries: Path) -> None:
+        if self._cluster is not None:
+            return self._run(["cp", "-a", self._cluster, self.data])
+        options = ["--auth=trust", "--encoding=utf8", "--no-sync", "--locale=C.UTF-8"]
+        return self._run([binaries / "initdb", "-D", self.data, "-U", "postgres", *options])
 
     def stop(self) -> None:
         """Stop it fast, as an operator would; committed data stay."""
@@ -160,11 +173,14 @@ def start_shared_postgresql() -> None:
 
 
 @contextlib.contextmanager
-def fresh_database(url: str):
-    """Make an empty database on the server at `url`; yield its URL; drop it."""
+def fresh_database(url: str, *, template: str = "template1"):
+    """Make a database on the server at `url`; yield its URL; drop it.
+
+    It is empty, unless the server's cluster is that of tests.tables; `template0` is empty always.
+    """
     name = f"t_{uuid.uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
     parts = urlsplit(url)
     yield urlunsplit(parts._replace(path=f"/{name}"))
     with psycopg.connect(url, autocommit=True) as connection:

@@ -241,11 +241,16 @@ def test_a_real_vendor_opens_by_its_key_but_not_for_the_demo(run_gateway):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_production_runs_on_postgresql_and_redis_without_a_demo(
-    run_gateway, postgresql_url, valkey, workers
+    run_gateway, postgresql, valkey, workers
 ):
-    gateway = run_gateway(
-        "--workers", str(workers), DATABASE_URL=postgresql_url, REDIS_URL=valkey.url
-    )
+    with servers.fresh_database(postgresql.url, template="template0") as url:
+        options = ("--workers", str(workers))
+        gateway = run_gateway(*options, is_new=True, DATABASE_URL=url, REDIS_URL=valkey.url)
+        _assert_production(gateway, workers=workers)
+        assert gateway.stop() == 0
+
+
+def _assert_production(gateway, *, workers):
     assert gateway.key == "-"
     assert len(gateway.workers()) == workers
     assert len(gateway.children()) == workers

@@ -18,7 +18,7 @@ from tests.conformance import (
     shortfalls,
 )
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests import servers
+from tests import servers, tables
 from tests.e2e.crash_vendor import MODEL, NUMBER_MAX, PRICES, PROMPT_BASE, GatedVendor
 from tests.e2e.serving import OPEN
 from tests.gateways import Gateway
@@ -36,7 +36,7 @@ class Site:
 
     def __init__(self, folder: Path, *, workers: int, **environment: str) -> None:
         self.vendor = GatedVendor().start()
-        self.postgresql = servers.PostgreSQL(fsync=True).start()
+        self.postgresql = servers.PostgreSQL(fsync=True, cluster=tables.cluster()).start()
         self.gateway = Gateway(
             folder,
             "--no-demo",
