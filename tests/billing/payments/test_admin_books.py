@@ -64,8 +64,10 @@ def finance(log_in):
     return log_in("finance")
 
 
-def page(row, tool="change") -> str:
-    return reverse(f"admin:billing_{row._meta.model_name}_{tool}", args=[row.pk])
+def page(row, tool="") -> str:
+    if tool:
+        return reverse(f"admin:billing_{row._meta.model_name}_do", args=[row.pk, tool])
+    return reverse(f"admin:billing_{row._meta.model_name}_change", args=[row.pk])
 
 
 def listing(model) -> str:

@@ -60,8 +60,9 @@ def page(row) -> str:
 
 
 def tool(row) -> str:
-    name = {"order": "refund", "suspense": "resolve"}[row._meta.model_name]
-    return reverse(f"admin:billing_{row._meta.model_name}_{name}", args=[row.pk])
+    name = row._meta.model_name
+    slug = {"order": "refund", "suspense": "resolve"}[name]
+    return reverse(f"admin:billing_{name}_do", args=[row.pk, slug])
 
 
 def form(order, amount, **more) -> dict:
