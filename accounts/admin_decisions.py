@@ -1,6 +1,6 @@
 """Staff's tables whose rows nobody edits: what may be decided about a row has a page of its own.
 
-A page shows facts and a form, and carries out one thing.
+A page shows facts and a form, and carries out one thing, once the log-in is fresh.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from accounts import step_up
 from accounts.admin_fixed import Fixed
 from accounts.models import User
 
@@ -114,7 +116,10 @@ class Decisions(Fixed, Base):
     ) -> HttpResponseBase:
         """Show a tool's form; do it when it was sent and is valid."""
         sent = request.POST if request.method == "POST" else None
-        form = tool.form(sent)
+        if not step_up.is_fresh(request):
+            return step_up.ask(request, tool.form(sent))
+        kept = step_up.typed(request) if sent is None else None
+        form = tool.form(kept if sent is None else sent)
         if sent is not None and form.is_valid():
             try:
                 done = tool.use(request, row, form.cleaned_data)
@@ -129,6 +134,7 @@ class Decisions(Fixed, Base):
             "row": row,
             "form": form,
             "facts": facts,
+            "is_kept": kept is not None,
         }
         return TemplateResponse(request, "admin/decision.html", context)
 
@@ -150,6 +156,19 @@ class Decisions(Fixed, Base):
         """Lead to a row's page."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return HttpResponseRedirect(reverse(name, args=[row.pk]))
+
+
+class FreshActions(Base):
+    """A table whose actions on chosen rows need a fresh log-in."""
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
+        if step_up.is_fresh(request):
+            return super().response_action(request, queryset)
+        text = "Nothing was done yet. Log in once more, then choose the action again."
+        self.message_user(request, text, messages.WARNING)
+        return step_up.ask(request)
 
 
 def staff(request: HttpRequest) -> User:

@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
-from accounts.admin_decisions import Decisions, Facts, Refused, Tool, actor
+from accounts.admin_decisions import Decisions, Facts, FreshActions, Refused, Tool, actor
 from billing import holds
 from billing.admin_tables import ReadOnly, display_minor, link, minor, money
 from billing.models import (
@@ -208,7 +208,7 @@ class DebtAdmin(ReadOnly):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnly):
+class HoldAdmin(FreshActions, ReadOnly):
     """Accounts kept to cheap models for a while, or frozen by a dispute or debt."""
 
     list_display = ("account", "reason", "until", "is_frozen")

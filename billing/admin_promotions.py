@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from accounts.admin_decisions import Decisions, Facts, Refused, Tool, staff
+from accounts import step_up
+from accounts.admin_decisions import Decisions, Facts, FreshActions, Refused, Tool, staff
 from accounts.models import Account
 from billing.admin_tables import AdminBase, ReadOnly, money
 from billing.models import PromotionCode, PromotionUse, StaffCredit
@@ -72,7 +73,7 @@ class NewCode(CodeForm):
 
 
 @admin.register(PromotionCode)
-class PromotionCodeAdmin(AdminBase):
+class PromotionCodeAdmin(FreshActions, AdminBase):
     """Codes that give credit: made here, stopped here, never changed or deleted."""
 
     form = NewCode
@@ -97,6 +98,19 @@ class PromotionCodeAdmin(AdminBase):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if self.has_add_permission(request) and not step_up.is_fresh(request):
+            return step_up.ask(request, self.get_form(request)(request.POST or None))
+        return super().add_view(request, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        kept = step_up.typed(request)
+        if kept is None:
+            return super().get_changeform_initial_data(request)
+        return {field.name: field.data for field in self.get_form(request)(kept)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.amount_nusd = form.cleaned_data["amount"]

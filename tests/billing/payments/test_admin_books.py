@@ -53,7 +53,7 @@ def log_in(client):
             username=name, email=f"{name}@example.com", is_staff=True
         )
         user.groups.set([Group.objects.get(name=role)])
-        client.force_login(user)
+        factories.log_in(client, user)
         return client
 
     return run

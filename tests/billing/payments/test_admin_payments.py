@@ -38,7 +38,7 @@ def stripe():
 @pytest.fixture
 def staff(client):
     """Staff who may do everything."""
-    client.force_login(User.objects.create_superuser("staff", "staff@example.com", "x"))
+    factories.log_in(client, User.objects.create_superuser("staff", "staff@example.com", "x"))
     return client
 
 
@@ -49,7 +49,7 @@ def clerk(client):
     def log_in(*codenames):
         user = User.objects.create_user("clerk", "clerk@example.com", is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-        client.force_login(user)
+        factories.log_in(client, user)
         return client
 
     return log_in
