@@ -162,10 +162,10 @@ class FreshActions(Base):
     """A table whose actions on chosen rows need a fresh log-in."""
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> HttpResponseBase | None:
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         if step_up.is_fresh(request):
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *args, **kwargs)
         text = "Nothing was done yet. Log in once more, then choose the action again."
         self.message_user(request, text, messages.WARNING)
         return step_up.ask(request)

@@ -25,7 +25,8 @@ FORMS_MAX, CHARS_MAX = 3, 10_000
 
 def is_fresh(request: HttpRequest) -> bool:
     """Tell whether a user's latest proof is younger than STAFF_CONFIRM_MINUTES."""
-    records = get_authentication_records(request, request.user)
+    user = request.user
+    records = get_authentication_records(request, user) if user.is_authenticated else []
     if not records:
         return False
     age_s: float = time.time() - records[-1]["at"]

@@ -2,14 +2,13 @@
 
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from accounts import step_up
@@ -193,7 +192,7 @@ class StaffCreditAdmin(Decisions):
         request: HttpRequest,
         form_url: str = "",  # noqa: ARG002 - Django's signature
         extra_context: Any = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Give credit, or ask for a second person."""
         if not self.has_add_permission(request):
             raise PermissionDenied
@@ -201,7 +200,8 @@ class StaffCreditAdmin(Decisions):
         form = partial(GiveForm, initial=first)
         tool = Tool(slug="give", name="Give credit", form=form, use=self._ask)
         alone = display_usd(giving.alone_nusd_max(staff(request)))
-        return self.page(request, tool, [("You give alone up to", alone)])
+        # It hands out no file.
+        return cast("HttpResponse", self.page(request, tool, [("You give alone up to", alone)]))
 
     def _ask(self, request: HttpRequest, _row: None, said: dict[str, Any]) -> HttpResponse:
         wish = giving.Wish(
