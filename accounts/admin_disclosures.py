@@ -11,8 +11,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from accounts import disclosures, downloads
+from accounts.admin_decisions import Decisions, Refused, Tool, staff
 from accounts.admin_fixed import Fixed
-from accounts.admin_tools import Refused, Tool, Tools, staff
 from accounts.models import Account, Disclosure, DisclosureEvent, LeakedKey
 from accounts.sealing import CannotSeal
 
@@ -90,9 +90,11 @@ class Refusal(forms.Form):
 
 
 @admin.register(Disclosure)
-class DisclosureAdmin(Tools):
+class DisclosureAdmin(Decisions):
     """Requests of authorities; those that wait come first."""
 
+    # What staff noted about an account is in its export: a prohibition to tell would be broken.
+    is_noted = False
     form = Letter
     list_display = ("created_at", "kind", "authority", "reference", "state", "secrecy_until",
                     "delivered_at", "told_at")  # fmt: skip

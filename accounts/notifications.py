@@ -44,6 +44,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(name="security", by_default=_BOTH, always=frozenset({"email"}), possible=_ALL),
         Kind(name="low_balance", by_default=_BOTH, possible=_ALL),
         Kind(name="top_up", by_default=_BOTH),
+        # Its number is needed for the books, and whoever asked waits for it.
+        Kind(name="fapiao", by_default=_BOTH, always=frozenset({"email"})),
         Kind(name="price_change", by_default=_BOTH),
         Kind(name="deprecation", by_default=_BOTH),
         # What a user agreed to does not change without a word.
@@ -107,7 +109,7 @@ def tell(
 
     In the caller's transaction; it is sent after the commit, and a mail server that is away
     fails nothing. `account` is the one that it is about; `address` takes the mail instead of the
-    user's own (of somebody who has just changed it).
+    user's own (of somebody who has just changed it, or wants it elsewhere).
     """
     by = ways(user, notice)
     with transaction.atomic():

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts import contact, takedowns
 from accounts.admin_contact import PERMISSION, Messages, Overdue
+from accounts.admin_decisions import Decisions, Refused, Tool, staff
 from accounts.admin_fixed import Fixed
-from accounts.admin_tools import Refused, Tool, Tools, staff
 from accounts.models import AbuseReport, Account, ApiKey, Takedown
 from logs.models import RequestLog
 
@@ -80,9 +80,10 @@ def _by_last_four(text: str) -> takedowns.Target:
 
 
 @admin.register(AbuseReport)
-class AbuseReportAdmin(Tools):
+class AbuseReportAdmin(Decisions):
     """Reports of abuse; those that wait for a decision come first, by due date."""
 
+    is_noted = False
     list_display = ("due_at", "subject", "state", "decided", "email", "created_at")
     list_display_links = ("due_at", "subject")
     list_filter = (

@@ -60,6 +60,8 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 ACCOUNT_SESSION_REMEMBER = True
+# How long a log-in of staff counts as fresh for what moves money (accounts.step_up).
+STAFF_CONFIRM_MINUTES = env.number("STAFF_CONFIRM_MINUTES", 15, low=1, high=480)
 # Counted in the cache. `key` is the address or name that was typed, `user` who is logged in.
 ACCOUNT_RATE_LIMITS = {
     "signup": "20/h/ip",

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
+from accounts.admin_decisions import FreshActions
 from billing import (
     admin_books,
     admin_fapiao,
@@ -115,7 +116,7 @@ class LedgerAccountAdmin(ReadOnly):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnly):
+class WalletAdmin(FreshActions, ReadOnly):
     """What accounts own; freezing is all that staff may do to a wallet."""
 
     list_display = ("account", "available", "credit", "debit", "leased", "reserved", "frozen",

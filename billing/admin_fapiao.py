@@ -1,7 +1,8 @@
 """Staff's desk for fapiao: issued or refused, red-letter ones after refunds."""
 
 import datetime as dt
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,7 +10,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
-from billing.admin_decisions import Decisions, actor
+from accounts.admin_decisions import Decisions, Facts, Refused, Tool, actor
 from billing.admin_tables import display_minor
 from billing.models import FapiaoRequest
 from billing.payments import fapiao
@@ -55,13 +56,6 @@ class PaperForm(forms.Form):
         """Tell whether the form says that a paper was issued."""
         return True
 
-    def paper(self) -> fapiao.Paper:
-        """Return what a valid form says was issued."""
-        said = self.cleaned_data
-        return fapiao.Paper(
-            number=said["number"], issued_on=said["issued_on"], file_ref=said["file_ref"]
-        )
-
 
 class AnswerForm(PaperForm):
     """Whether a request is granted."""
@@ -85,7 +79,6 @@ class AnswerForm(PaperForm):
 class FapiaoRequestAdmin(Decisions):
     """Chinese tax invoices that accounts asked for: those that wait come first."""
 
-    tool, tool_name, permission = "answer", "Answer", MAY_ANSWER
     list_display = ("created_at", "state", "order", "title", "fapiao_number", "fapiao_date",
                     "red_number", "red_date", "answered_by")  # fmt: skip
     list_filter = ("state", "created_at")
@@ -98,29 +91,26 @@ class FapiaoRequestAdmin(Decisions):
                     output_field=IntegerField())  # fmt: skip
         return rows.order_by(done, "updated_at")
 
-    def is_waiting(self, row: FapiaoRequest) -> bool:
-        return row.state in WAITING
-
-    def form_for(self, request: HttpRequest, row: FapiaoRequest) -> PaperForm:
+    def tools(self, request: HttpRequest, row: FapiaoRequest) -> list[Tool]:  # noqa: ARG002
         form = PaperForm if row.state in (State.RED_ASKED, State.RED_ISSUED) else AnswerForm
         today = timezone.localdate(timezone=dt.timezone(dt.timedelta(hours=8)))
-        return form(request.POST or None, initial={"issued_on": today})
+        return [
+            Tool(slug="answer", name="Answer", form=partial(form, initial={"issued_on": today}),
+                 use=self._answer, permission=MAY_ANSWER, is_offered=row.state in WAITING)
+        ]  # fmt: skip
 
-    def carry_out(self, request: HttpRequest, row: FapiaoRequest, form: forms.Form) -> bool:
+    def _answer(self, request: HttpRequest, row: FapiaoRequest, said: dict[str, Any]) -> None:
         try:
-            done = _answer(row, cast("PaperForm", form), actor=actor(request), now=timezone.now())
+            done = _answer(row, said, actor=actor(request), now=timezone.now())
         except fapiao.BadField as error:
-            form.add_error(error.field, _FIELD_WORDS[error.field])
+            raise Refused(_FIELD_WORDS[error.field], field=error.field) from error
         except fapiao.NotPossible as error:
-            form.add_error(None, _IMPOSSIBLE[error.code])
-        except fapiao.WrongState:
-            form.add_error(None, "It was answered before, or withdrawn.")
-        else:
-            self.message_user(request, f"The request is {done.state}.", messages.SUCCESS)
-            return True
-        return False
+            raise Refused(_IMPOSSIBLE[error.code]) from error
+        except fapiao.WrongState as error:
+            raise Refused("It was answered before, or withdrawn.") from error
+        self.message_user(request, f"The request is {done.state}.", messages.SUCCESS)
 
-    def facts(self, row: FapiaoRequest) -> list[tuple[str, str]]:
+    def facts(self, row: FapiaoRequest) -> Facts:
         found = [
             ("Amount", display_minor(fapiao.amount_minor(row.order), row.order.currency)),
             ("Title", row.title),
@@ -132,10 +122,14 @@ class FapiaoRequestAdmin(Decisions):
         return found
 
 
-def _answer(row: FapiaoRequest, form: PaperForm, *, actor: str, now: dt.datetime) -> FapiaoRequest:
+def _answer(
+    row: FapiaoRequest, said: dict[str, Any], *, actor: str, now: dt.datetime
+) -> FapiaoRequest:
     """Carry out what a form says. Raises: fapiao.BadField, NotPossible, WrongState."""
-    if not form.is_issued():
-        return fapiao.refuse(row, form.cleaned_data["note"], actor=actor, now=now)
-    if isinstance(form, AnswerForm):
-        return fapiao.issue(row, form.paper(), actor=actor, now=now)
-    return fapiao.issue_red(row, form.paper(), actor=actor, now=now)
+    if said.get("answer") == REFUSE:
+        return fapiao.refuse(row, said["note"], actor=actor, now=now)
+    paper = fapiao.Paper(
+        number=said["number"], issued_on=said["issued_on"], file_ref=said["file_ref"]
+    )
+    issue = fapiao.issue if "answer" in said else fapiao.issue_red
+    return issue(row, paper, actor=actor, now=now)

@@ -1,15 +1,16 @@
 """Staff's desk for money that comes in: orders, refunds within limits, disputes, suspense."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
+from accounts.admin_decisions import Decisions, Facts, FreshActions, Refused, Tool, actor
 from billing import holds
-from billing.admin_decisions import Decisions, actor
 from billing.admin_tables import ReadOnly, display_minor, link, minor, money
 from billing.models import (
     Debt,
@@ -95,12 +96,16 @@ class RefundForm(forms.Form):
     # What had gone back when the form was shown: sent twice it is one refund.
     refunded_minor = forms.IntegerField(widget=forms.HiddenInput)
 
+    def __init__(self, data: QueryDict | None, *, initial: dict[str, Any], may_force: bool) -> None:
+        super().__init__(data, initial=initial)
+        if not may_force:
+            del self.fields["is_forced"]
+
 
 @admin.register(Order)
 class OrderAdmin(Decisions):
     """Top-ups with their timeline."""
 
-    tool, tool_name, permission = "refund", "Refund", MAY_REFUND
     list_display = ("created_at", "account", "state", "total", "credit", "processor", "method",
                     "purpose", "is_live", "id")  # fmt: skip
     list_display_links = ("created_at", "id")
@@ -114,19 +119,17 @@ class OrderAdmin(Decisions):
     total, credit = minor("total_minor", "total"), money("credit_nusd", "credit")
     total.admin_order_field = None  # a sum of two columns
 
-    def is_waiting(self, row: Order) -> bool:
-        return row.state in refund_rules.REFUNDABLE and row.refunded_minor < row.total_minor
-
-    def form_for(self, request: HttpRequest, row: Order) -> forms.Form:
+    def tools(self, request: HttpRequest, row: Order) -> list[Tool]:
         left = returning.remaining_minor(row)
         first = {"amount": f"{left // 100}.{left % 100:02d}", "refunded_minor": row.refunded_minor}
-        form = RefundForm(request.POST or None, initial=first)
-        if not request.user.has_perm(MAY_FORCE):
-            del form.fields["is_forced"]
-        return form
+        can_go_back = row.state in refund_rules.REFUNDABLE and row.refunded_minor < row.total_minor
+        form = partial(RefundForm, initial=first, may_force=request.user.has_perm(MAY_FORCE))
+        return [
+            Tool(slug="refund", name="Refund", form=form, use=self._refund, permission=MAY_REFUND,
+                 is_offered=can_go_back)
+        ]  # fmt: skip
 
-    def carry_out(self, request: HttpRequest, row: Order, form: forms.Form) -> bool:
-        said = form.cleaned_data
+    def _refund(self, request: HttpRequest, row: Order, said: dict[str, Any]) -> None:
         terms = refunds.Terms(
             is_staff=True,
             is_forced=said.get("is_forced", False),
@@ -138,12 +141,10 @@ class OrderAdmin(Decisions):
                 now=timezone.now(), terms=terms,
             )  # fmt: skip
         except refund_rules.RefundRefused as refusal:
-            form.add_error("amount", _REFUSALS[refusal.rule])
-            return False
+            raise Refused(_REFUSALS[refusal.rule], field="amount") from refusal
         self.message_user(request, f"The refund is {refund.state}.", messages.SUCCESS)
-        return True
 
-    def facts(self, row: Order) -> list[tuple[str, str]]:
+    def facts(self, row: Order) -> Facts:
         return [
             ("Paid", display_minor(row.total_minor, row.currency)),
             ("Can still go back", display_minor(returning.remaining_minor(row), row.currency)),
@@ -207,7 +208,7 @@ class DebtAdmin(ReadOnly):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnly):
+class HoldAdmin(FreshActions, ReadOnly):
     """Accounts kept to cheap models for a while, or frozen by a dispute or debt."""
 
     list_display = ("account", "reason", "until", "is_frozen")
@@ -253,7 +254,6 @@ class ResolveForm(forms.Form):
 class SuspenseAdmin(Decisions):
     """Notices and money that fit no order: those that wait come first."""
 
-    tool, tool_name, permission = "resolve", "Decide", MAY_RESOLVE
     list_display = ("opened_at", "cause", "amount", "is_posted", "processor", "order", "resolution",
                     "resolved_at")  # fmt: skip
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "cause", "processor", "is_posted",
@@ -268,29 +268,26 @@ class SuspenseAdmin(Decisions):
         rows: QuerySet[Suspense] = super().get_queryset(request)
         return rows.order_by(F("resolved_at").desc(nulls_first=True), "opened_at")
 
-    def is_waiting(self, row: Suspense) -> bool:
-        return row.resolved_at is None
+    def tools(self, request: HttpRequest, row: Suspense) -> list[Tool]:  # noqa: ARG002
+        return [
+            Tool(slug="resolve", name="Decide", form=ResolveForm, use=self._resolve,
+                 permission=MAY_RESOLVE, is_offered=row.resolved_at is None)
+        ]  # fmt: skip
 
-    def form_for(self, request: HttpRequest, row: Suspense) -> forms.Form:  # noqa: ARG002
-        return ResolveForm(request.POST or None)
-
-    def carry_out(self, request: HttpRequest, row: Suspense, form: forms.Form) -> bool:
-        said = form.cleaned_data
+    def _resolve(self, request: HttpRequest, row: Suspense, said: dict[str, Any]) -> None:
         try:
             resolving.resolve(
                 row, said["resolution"], actor=actor(request), note=said["note"],
                 now=timezone.now(),
             )  # fmt: skip
         except resolving.CannotResolve as refusal:
-            form.add_error("resolution", _UNRESOLVED[refusal.rule])
+            raise Refused(_UNRESOLVED[refusal.rule], field="resolution") from refusal
         except base.ProcessorError as error:
-            form.add_error("resolution", f"The processor did not do it ({error.code}). Try again.")
-        else:
-            self.message_user(request, f"The case is {said['resolution']}.", messages.SUCCESS)
-            return True
-        return False
+            text = f"The processor did not do it ({error.code}). Try again."
+            raise Refused(text, field="resolution") from error
+        self.message_user(request, f"The case is {said['resolution']}.", messages.SUCCESS)
 
-    def facts(self, row: Suspense) -> list[tuple[str, str]]:
+    def facts(self, row: Suspense) -> Facts:
         amount = display_minor(row.amount_minor, row.currency)
         return [
             ("Cause", row.get_cause_display()),

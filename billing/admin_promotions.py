@@ -1,19 +1,19 @@
 """Staff's desk for credit that is given: promotion codes, and credit given by hand."""
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.models import Account, User
-from billing.admin_decisions import PAGE, Decisions
+from accounts import step_up
+from accounts.admin_decisions import Decisions, Facts, FreshActions, Refused, Tool, staff
+from accounts.models import Account
 from billing.admin_tables import AdminBase, ReadOnly, money
 from billing.models import PromotionCode, PromotionUse, StaffCredit
 from billing.money import BadAmount, display_usd, parse_usd
@@ -72,7 +72,7 @@ class NewCode(CodeForm):
 
 
 @admin.register(PromotionCode)
-class PromotionCodeAdmin(AdminBase):
+class PromotionCodeAdmin(FreshActions, AdminBase):
     """Codes that give credit: made here, stopped here, never changed or deleted."""
 
     form = NewCode
@@ -97,6 +97,19 @@ class PromotionCodeAdmin(AdminBase):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if self.has_add_permission(request) and not step_up.is_fresh(request):
+            return step_up.ask(request, self.get_form(request)(request.POST or None))
+        return super().add_view(request, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        kept = step_up.typed(request)
+        if kept is None:
+            return super().get_changeform_initial_data(request)
+        return {field.name: field.data for field in self.get_form(request)(kept)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.amount_nusd = form.cleaned_data["amount"]
@@ -160,7 +173,6 @@ class DecideForm(forms.Form):
 class StaffCreditAdmin(Decisions):
     """Credit that staff gave or want to give: what waits for a second person comes first."""
 
-    tool, tool_name, permission = "decide", "Decide", giving.MAY_AGREE
     list_display = ("asked_at", "account", "amount", "state", "reason", "asked_by", "decided_by",
                     "decided_at", "note")  # fmt: skip
     list_filter = ("state", "asked_at")
@@ -172,7 +184,7 @@ class StaffCreditAdmin(Decisions):
         rows: QuerySet[StaffCredit] = super().get_queryset(request)
         return rows.order_by(F("decided_at").desc(nulls_first=True), "asked_at")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
         return request.user.has_perm(giving.MAY_ASK)
 
     def add_view(
@@ -182,68 +194,49 @@ class StaffCreditAdmin(Decisions):
         extra_context: Any = None,  # noqa: ARG002 - Django's signature
     ) -> HttpResponse:
         """Give credit, or ask for a second person."""
-        staff = _staff(request)
         if not self.has_add_permission(request):
             raise PermissionDenied
         first = {"account": request.GET.get("account", "")[:36], "form_id": uuid.uuid4()}
-        form = GiveForm(request.POST or None, initial=first)
-        if form.is_valid():
-            made = self._ask(form, staff)
-            if made is not None:
-                self.message_user(request, _told(made), messages.SUCCESS)
-                return HttpResponseRedirect(
-                    reverse("admin:billing_staffcredit_change", args=[made.pk])
-                )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Give credit",
-            "opts": self.opts,
-            "form": form,
-            "facts": [("You give alone up to", display_usd(giving.alone_nusd_max(staff)))],
-        }
-        return TemplateResponse(request, PAGE, context)
+        form = partial(GiveForm, initial=first)
+        tool = Tool(slug="give", name="Give credit", form=form, use=self._ask)
+        alone = display_usd(giving.alone_nusd_max(staff(request)))
+        # It hands out no file.
+        return cast("HttpResponse", self.page(request, tool, [("You give alone up to", alone)]))
 
-    def _ask(self, form: GiveForm, staff: User) -> StaffCredit | None:
-        """Return what became of a valid form; None: the form says why nothing did."""
-        said = form.cleaned_data
+    def _ask(self, request: HttpRequest, _row: None, said: dict[str, Any]) -> HttpResponse:
         wish = giving.Wish(
             account=said["account"], amount_nusd=said["amount"], reason=said["reason"],
             form_id=said["form_id"],
         )  # fmt: skip
         try:
-            return giving.ask(wish, staff=staff, now=timezone.now())
+            made = giving.ask(wish, staff=staff(request), now=timezone.now())
         except giving.CannotGive as refusal:
-            form.add_error(_FIELDS.get(refusal.rule), _RULES[refusal.rule])
-            return None
+            field = _FIELDS.get(refusal.rule)
+            raise Refused(_RULES[refusal.rule], field=field) from refusal
+        self.message_user(request, _told(made), messages.SUCCESS)
+        return self.back(made)
 
-    def is_waiting(self, row: StaffCredit) -> bool:
-        return row.state == StaffCredit.State.WAITING
+    def tools(self, request: HttpRequest, row: StaffCredit) -> list[Tool]:  # noqa: ARG002
+        return [
+            Tool(slug="decide", name="Decide", form=DecideForm, use=self._decide,
+                 permission=giving.MAY_AGREE, is_offered=row.state == StaffCredit.State.WAITING)
+        ]  # fmt: skip
 
-    def form_for(self, request: HttpRequest, row: StaffCredit) -> forms.Form:  # noqa: ARG002
-        return DecideForm(request.POST or None)
-
-    def carry_out(self, request: HttpRequest, row: StaffCredit, form: forms.Form) -> bool:
-        said = form.cleaned_data
+    def _decide(self, request: HttpRequest, row: StaffCredit, said: dict[str, Any]) -> None:
         decide = giving.agree if said["decision"] == GIVE else giving.refuse
         try:
-            done = decide(row, staff=_staff(request), note=said["note"], now=timezone.now())
+            done = decide(row, staff=staff(request), note=said["note"], now=timezone.now())
         except giving.CannotGive as refusal:
-            form.add_error("decision", _RULES[refusal.rule])
-            return False
+            raise Refused(_RULES[refusal.rule], field="decision") from refusal
         self.message_user(request, _told(done), messages.SUCCESS)
-        return True
 
-    def facts(self, row: StaffCredit) -> list[tuple[str, str]]:
+    def facts(self, row: StaffCredit) -> Facts:
         return [
             ("Account", row.account.name),
             ("Amount", display_usd(row.amount_nusd)),
             ("Reason", row.reason),
             ("Asked by", f"{row.asked_by} at {row.asked_at:%Y-%m-%d %H:%M} UTC"),
         ]
-
-
-def _staff(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the staff site let nobody else in
 
 
 def _told(credit: StaffCredit) -> str:

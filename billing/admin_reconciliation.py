@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from billing.admin_decisions import Decisions, actor
+from accounts.admin_decisions import Decisions, Facts, Refused, Tool, actor
 from billing.admin_tables import ReadOnly, display_minor, display_nano, minor
 from billing.models import LedgerEntry, Processor, StatementImport, StatementRow
 from billing.money import decimal_usd
@@ -185,7 +186,6 @@ class ResolveForm(forms.Form):
 class StatementRowAdmin(Decisions):
     """Lines of the processors' statements, and what they are to us: what waits comes first."""
 
-    tool, tool_name, permission = "resolve", "Decide", MAY_RESOLVE
     list_display = ("day", "processor", "kind", "verdict", "amount", "fee", "status", "order_ref",
                     "payment_ref", "resolution", "resolved_by", "resolved_at")  # fmt: skip
     list_filter = ("verdict", "processor", "kind", "resolution",
@@ -199,29 +199,26 @@ class StatementRowAdmin(Decisions):
         first = Case(When(waits, then=Value(0)), default=Value(1), output_field=IntegerField())
         return rows.order_by(first, "-day", "-pk")
 
-    def is_waiting(self, row: StatementRow) -> bool:
-        return staff_queue.is_open(row)
-
-    def form_for(self, request: HttpRequest, row: StatementRow) -> forms.Form:
+    def tools(self, request: HttpRequest, row: StatementRow) -> list[Tool]:
         choices = staff_queue.fitting(row)
         if not request.user.has_perm(MAY_WRITE_OFF):
             choices = [one for one in choices if one != Resolution.WRITTEN_OFF]
-        return ResolveForm(request.POST or None, choices=choices)
+        return [
+            Tool(slug="resolve", name="Decide", form=partial(ResolveForm, choices=choices),
+                 use=self._resolve, permission=MAY_RESOLVE, is_offered=staff_queue.is_open(row))
+        ]  # fmt: skip
 
-    def carry_out(self, request: HttpRequest, row: StatementRow, form: forms.Form) -> bool:
-        said = form.cleaned_data
+    def _resolve(self, request: HttpRequest, row: StatementRow, said: dict[str, Any]) -> None:
         try:
             staff_queue.resolve(
                 row, said["resolution"], actor=actor(request), note=said["note"],
                 now=timezone.now(),
             )  # fmt: skip
         except staff_queue.CannotResolve as refusal:
-            form.add_error("resolution", _UNRESOLVED[refusal.rule])
-            return False
+            raise Refused(_UNRESOLVED[refusal.rule], field="resolution") from refusal
         self.message_user(request, "The line left the queue.", messages.SUCCESS)
-        return True
 
-    def facts(self, row: StatementRow) -> list[tuple[str, str]]:
+    def facts(self, row: StatementRow) -> Facts:
         differences = [
             display_minor(amount, currency)
             for currency, amount in staff_queue.difference(row).items()

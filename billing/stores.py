@@ -135,13 +135,13 @@ MONEY_IN = (
         name="fapiao",
         title=_("Fapiao"),
         model=models.FapiaoRequest,
-        rows=subjects.of_order(models.FapiaoRequest),
+        rows=subjects.fapiaos,
         fields=names(
             "order_id state title tax_number email fapiao_number fapiao_date file_ref "
             "red_number red_date red_file_ref note created_at updated_at"
         ),
-        withheld=apart(inner="id", others="answered_by"),
-        clears={"title": "", "tax_number": "", "email": "", "note": ""},
+        withheld=apart(inner="id", others="asked_by_id answered_by"),
+        clears={"asked_by": None, "title": "", "tax_number": "", "email": "", "note": ""},
     ),
     _BOOKS(
         name="promotions",

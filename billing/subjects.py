@@ -17,6 +17,14 @@ def orders(subject: Subject) -> QuerySet[models.Order]:
     return models.Order.objects.filter(mine).order_by("pk")
 
 
+def fapiaos(subject: Subject) -> QuerySet[models.FapiaoRequest]:
+    """Return the fapiao of a person's orders, and those that the person asked for elsewhere."""
+    mine = Q(order__in=orders(subject).order_by().values("pk"))
+    if subject.counts_elsewhere:
+        mine |= Q(asked_by_id=subject.user_id)
+    return models.FapiaoRequest.objects.filter(mine)
+
+
 def nameless(facts: dict[str, Any]) -> dict[str, Any]:
     """Return a paper's facts without the buyer's identity.
 

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import itertools
+import time
 import uuid
 
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.models import EmailAddress
 from django.urls import reverse
 
@@ -44,6 +46,17 @@ def prove_address(client, name: str, **options):
     """Type the code that was sent to the address of a new user."""
     code = mailbox.latest_code(f"{name}@example.com")
     return client.post(reverse("account_email_verification_sent"), {"code": code}, **options)
+
+
+def log_in(client, person: User, *, minutes_ago: float = 0) -> None:
+    """Log a user in as if the password had been typed then: force_login leaves no note of that."""
+    client.force_login(person)
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [
+        {"method": "password", "at": time.time() - minutes_ago * 60}
+    ]
+    session["account_authentication_methods_user"] = str(person.pk)
+    session.save()
 
 
 def account_of(person: User) -> Account:

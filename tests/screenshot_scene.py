@@ -69,7 +69,7 @@ def build() -> Stage:
         "alice": scene.alice, "bob": scene.bob, "new": factories.user("nina"), "staff": staff,
     }.items():  # fmt: skip
         clients[who] = Client(raise_request_exception=False)
-        clients[who].force_login(person)
+        factories.log_in(clients[who], person)
     clients["bob"].post("/switch-account", {"account": str(scene.account.public_id)})
     return Stage(scene=scene, clients=clients)
 

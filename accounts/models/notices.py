@@ -84,7 +84,7 @@ class Delivery(models.Model):
     )
     way = models.CharField(max_length=5, choices=Way.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    # Where to, when that is not the user's own address any more; emptied when it is done.
+    # Where to, when not to the user's own address; emptied when it is done.
     address = models.EmailField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     # When the next try is due; of a claimed one, when somebody else may take it.

@@ -1,5 +1,6 @@
 """What is checked against the processors' books, and what accounts keep for theirs."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -206,6 +207,10 @@ class FapiaoRequest(models.Model):
         WITHDRAWN = "withdrawn"
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="fapiao")
+    # Who hears what becomes of it; none once that user is erased.
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.ASKED)
     title = models.CharField(max_length=120)
     tax_number = models.CharField(max_length=40, blank=True)

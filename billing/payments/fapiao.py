@@ -14,8 +14,9 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.models import User
 from billing.models import Dispute, FapiaoRequest, Order, Refund
-from billing.payments import mails, quotes, states, timeline
+from billing.payments import news, quotes, states, timeline
 
 State = FapiaoRequest.State
 # Which state may follow which. Who was refused or withdrew may ask again, and so may who has
@@ -91,8 +92,11 @@ def check_possible(order: Order) -> None:
         raise NotPossible("not_paid")
 
 
-def ask(order: Order, wanted: Wanted, *, now: dt.datetime) -> FapiaoRequest:
-    """Ask for an order's fapiao. Raises: NotPossible, BadField, WrongState: one is under way."""
+def ask(order: Order, wanted: Wanted, *, by: User, now: dt.datetime) -> FapiaoRequest:
+    """Ask for an order's fapiao. Raises: NotPossible, BadField, WrongState: one is under way.
+
+    `by` hears what becomes of it; the mail goes to the address that is wanted.
+    """
     check_possible(order)
     title, tax_number = " ".join(wanted.title.split()), wanted.tax_number.strip().upper()
     if not 0 < len(title) <= TITLE_MAX:
@@ -104,6 +108,7 @@ def ask(order: Order, wanted: Wanted, *, now: dt.datetime) -> FapiaoRequest:
     except ValidationError as error:
         raise BadField("email") from error
     fields = {
+        "asked_by": by,
         "title": title,
         "tax_number": tax_number,
         "email": wanted.email.strip(),
@@ -196,9 +201,9 @@ def _checked(paper: Paper, order: Order, *, now: dt.datetime) -> Paper:
 
 
 def _tell(request: FapiaoRequest, code: str, *, actor: str, now: dt.datetime, **facts: str) -> None:
-    """Write into the order's timeline who answered what and when, and mail the payer."""
+    """Write into the order's timeline who answered what and when, and tell who asked."""
     timeline.add(request.order, code, now=now, actor=actor, **facts)
-    mails.fapiao_changed(request)
+    news.fapiao_answered(request, now=now)
 
 
 def ask_red(*, now: dt.datetime) -> int:

@@ -1,18 +1,23 @@
-"""What members who see an account's money hear of it: low balance, automatic top-ups."""
+"""What members who see an account's money hear of it: low balance, automatic top-ups, fapiao."""
 
 import datetime as dt
 from typing import Final
 
 from accounts import notifications, roles
-from accounts.models import Account
-from accounts.notifications import Notice
+from accounts.models import Account, Membership, User
+from accounts.notifications import FACT_CHARS_MAX, Notice
 from accounts.timeids import uuid7
-from billing.models import Order
+from billing.models import FapiaoRequest, Order
 from billing.money import display_usd
 from billing.payments.receipts import minor_text
 
 TOP_UP: Final = "top_up"
 PATH: Final = "/billing"
+_OF_FAPIAO: Final = {
+    FapiaoRequest.State.ISSUED: "fapiao_issued",
+    FapiaoRequest.State.REFUSED: "fapiao_refused",
+    FapiaoRequest.State.RED_ISSUED: "fapiao_reversed",
+}
 
 
 def topped_up(order: Order, *, now: dt.datetime) -> None:
@@ -71,6 +76,47 @@ def low_balance(
         is_urgent=True,
     )
     _tell(account, notice, now=now)
+
+
+def fapiao_answered(request: FapiaoRequest, *, now: dt.datetime) -> None:
+    """Tell who asked for a fapiao what became of it; each call is an event of its own.
+
+    The mail goes to the address that the request names, which need not be a user's. An order
+    whose account has no member any more has nobody to tell.
+    """
+    reader = _reader_of(request)
+    if reader is None:
+        return
+    account, number = request.order.account, request.order.number
+    notice = Notice(
+        kind="fapiao",
+        key=f"fapiao:{number}:{uuid7()}",
+        name=_OF_FAPIAO[FapiaoRequest.State(request.state)],
+        facts={
+            "number": request.fapiao_number,
+            "red": request.red_number,
+            "note": _cut(request.note),
+        },
+        path=f"{PATH}/orders/{number}/fapiao",
+    )
+    notifications.tell(user=reader, notice=notice, account=account, address=request.email, now=now)
+
+
+def _reader_of(request: FapiaoRequest) -> User | None:
+    """Return who asked; the first member who sees the money when that one left, or does not."""
+    places = Membership.objects.filter(account=request.order.account, user__is_active=True)
+    readers = [
+        place.user
+        for place in places.select_related("user").order_by("pk")
+        if roles.may_see_money(place.role)
+    ]
+    asked = (reader for reader in readers if reader.pk == request.asked_by_id)
+    return next(asked, readers[0] if readers else None)
+
+
+def _cut(text: str) -> str:
+    """Shorten a text to what a notice may say; its page has all of it."""
+    return text if len(text) <= FACT_CHARS_MAX else text[: FACT_CHARS_MAX - 1] + "…"
 
 
 def _tell(account: Account, notice: Notice, *, now: dt.datetime) -> None:

@@ -34,7 +34,7 @@ def privacy():
 
 def client_of(person):
     client = Client()
-    client.force_login(person)
+    factories.log_in(client, person)
     return client
 
 

@@ -21,7 +21,7 @@ def staff():
     user.is_superuser = True
     user.save()
     client = Client()
-    client.force_login(user)
+    factories.log_in(client, user)
     return client
 
 
@@ -116,7 +116,7 @@ def test_a_decision_is_lifted_with_a_reason(staff, key):
 def test_only_who_answers_requests_sees_them():
     row = report()
     client = Client()
-    client.force_login(factories.user("finance", is_staff=True))
+    factories.log_in(client, factories.user("finance", is_staff=True))
     for url in (LIST, reverse("admin:accounts_abusereport_do", args=[row.pk, "decide"])):
         assert client.get(url).status_code == 403
         assert client.post(url).status_code == 403

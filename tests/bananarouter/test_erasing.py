@@ -337,6 +337,8 @@ def test_the_reasons_that_staff_wrote_about_a_persons_rows_go(person):
     closing.advance(begun(person), now=NOW)
     left = {row: LogEntry.objects.get(pk=entry.pk).change_message for row, entry in noted.items()}
     assert list(left.values()) == ["", "", "", "", "because"]
+    order.fapiao.refresh_from_db()
+    assert (order.fapiao.asked_by, order.fapiao.email) == (None, "")
 
 
 def test_a_restored_backup_is_erased_again_and_nobody_else(person, folder):

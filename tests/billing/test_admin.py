@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts.models import Change, User
 from billing.models import Charge, Lease, LedgerTransaction
+from tests import factories
 from tests.billing.conftest import USD, open_bank, open_charge, run, settlement, wallet
 
 MODELS = sorted(model._meta.model_name for model in apps.get_app_config("billing").get_models())
@@ -27,7 +28,7 @@ def paid(make_wallet, tmp_path, transactional_db):
 
 @pytest.fixture
 def staff(client, paid):
-    client.force_login(User.objects.create_superuser("staff", "staff@example.com", "x"))
+    factories.log_in(client, User.objects.create_superuser("staff", "staff@example.com", "x"))
     return client
 
 
@@ -88,7 +89,7 @@ def test_staff_freezes_and_thaws_a_wallet_and_every_worker_hears_of_it(
 def test_staff_without_the_permission_cannot_freeze(client, paid):
     viewer = User.objects.create_user("viewer", "viewer@example.com", "x", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_wallet"))
-    client.force_login(viewer)
+    factories.log_in(client, viewer)
     url = reverse("admin:billing_wallet_changelist")
     assert client.get(url).status_code == 200
     client.post(url, {"action": "freeze", "_selected_action": [paid]})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import BillingDetails
 from bananarouter.pages.billing import amounts, words
 from bananarouter.pages.billing.orders import OneOrder
-from bananarouter.pages.shell import Page
+from bananarouter.pages.shell import Page, of
 from billing.models import FapiaoRequest, Order
 from billing.payments import fapiao
 
@@ -58,7 +58,7 @@ class Fapiao(OneOrder, Page):
             return self.render_to_response(self.get_context_data(form=form))
         wanted = fapiao.Wanted(**form.cleaned_data)
         try:
-            fapiao.ask(self.order, wanted, now=timezone.now())
+            fapiao.ask(self.order, wanted, by=of(request).user, now=timezone.now())
         except fapiao.BadField as error:
             form.add_error(error.field, str(_FIELD_WORDS[error.field]))
             return self.render_to_response(self.get_context_data(form=form))

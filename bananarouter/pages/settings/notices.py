@@ -18,6 +18,7 @@ TITLES: dict[str, tuple[Promise, Promise]] = {
     "security": (_("Security"), _("Log-in, password, second factor, keys")),
     "low_balance": (_("Low balance"), _("Before requests are refused for want of money")),
     "top_up": (_("Money added"), _("Payments, receipts, corrections")),
+    "fapiao": (_("Fapiao"), _("When one that you asked for is issued, refused or reversed")),
     "price_change": (_("Prices and models"), _("New prices before they apply, new models")),
     "deprecation": (_("Models that end"), _("Models that you used and that a vendor withdraws")),
     "policy_change": (_("Policies"), _("New versions of our terms and privacy policy")),

@@ -38,7 +38,7 @@ def stripe():
 @pytest.fixture
 def staff(client):
     """Staff who may do everything."""
-    client.force_login(User.objects.create_superuser("staff", "staff@example.com", "x"))
+    factories.log_in(client, User.objects.create_superuser("staff", "staff@example.com", "x"))
     return client
 
 
@@ -49,7 +49,7 @@ def clerk(client):
     def log_in(*codenames):
         user = User.objects.create_user("clerk", "clerk@example.com", is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-        client.force_login(user)
+        factories.log_in(client, user)
         return client
 
     return log_in
@@ -60,8 +60,9 @@ def page(row) -> str:
 
 
 def tool(row) -> str:
-    name = {"order": "refund", "suspense": "resolve"}[row._meta.model_name]
-    return reverse(f"admin:billing_{row._meta.model_name}_{name}", args=[row.pk])
+    name = row._meta.model_name
+    slug = {"order": "refund", "suspense": "resolve"}[name]
+    return reverse(f"admin:billing_{name}_do", args=[row.pk, slug])
 
 
 def form(order, amount, **more) -> dict:

@@ -4,9 +4,14 @@ import datetime as dt
 
 import pytest
 from django.core import mail
+from django.db import transaction
 
+from accounts import erasure, notifications, personal_data
+from accounts.models import Delivery, Notification, User
+from billing import subjects
 from billing.models import FapiaoRequest, Order, Refund
 from billing.payments import fapiao
+from tests import factories, mailbox
 from tests.billing.payments.conftest import NOW, refunded
 
 LATER = NOW + dt.timedelta(hours=1)
@@ -19,14 +24,19 @@ def order(alice, pay):
 
 
 @pytest.fixture
-def staff(django_capture_on_commit_callbacks):
+def staff(books):
     """Return `staff(operation, ...)`: what staff do, its mails sent."""
 
     def act(operation, *arguments, now=NOW):
-        with django_capture_on_commit_callbacks(execute=True):
-            return operation(*arguments, actor="staff:1", now=now)
+        done = operation(*arguments, actor="staff:1", now=now)
+        mailbox.deliver()
+        return done
 
     return act
+
+
+def asker() -> User:
+    return User.objects.get(username="alice")
 
 
 def paper(number, **changed) -> fapiao.Paper:
@@ -43,32 +53,103 @@ def state() -> str:
 
 
 def test_a_payer_asks_and_staff_issue(order, staff):
-    request = fapiao.ask(order, wanted(), now=NOW)
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
     assert (request.title, request.tax_number) == ("香蕉 公司", COMPANY)
     done = staff(fapiao.issue, request, paper("25317000001234567890"))
     assert (done.state, done.fapiao_number) == ("issued", "25317000001234567890")
     (sent,) = mail.outbox
     assert sent.to == ["tax@example.com"]
+    assert sent.subject == "Your fapiao was issued"
     assert "25317000001234567890" in sent.body
-    assert "发票已开具" in sent.body
+    assert f"/billing/orders/{order.number}/fapiao" in sent.body
+    told = Notification.objects.get()
+    assert (told.user, told.account, told.kind) == (asker(), order.account, "fapiao")
+    assert not Delivery.objects.exclude(address="").exists()
+
+
+def test_the_mail_speaks_the_language_of_who_asked(order, staff):
+    User.objects.update(language="zh-hans")
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
+    staff(fapiao.refuse, request, "抬头与税号不符。")
+    (sent,) = mail.outbox
+    assert sent.subject == "你的发票未能开具"
+    assert "抬头与税号不符。" in sent.body
+
+
+def test_the_mail_comes_however_little_somebody_wants_to_hear(order, staff):
+    notifications.choose(asker(), {})
+    staff(fapiao.issue, fapiao.ask(order, wanted(), by=asker(), now=NOW), paper("12345678"))
+    assert [sent.to for sent in mail.outbox] == [["tax@example.com"]]
+    assert not Notification.objects.get().is_on_site
+
+
+def test_a_long_reason_is_cut_in_the_mail_and_whole_on_the_page(order, staff):
+    note = "x" * 150 + "y" * 250
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
+    done = staff(fapiao.refuse, request, note)
+    said = f"The reason: {note[:199]}…"
+    assert said in mail.outbox[0].body
+    assert note[:200] not in mail.outbox[0].body
+    assert done.note == note
+
+
+def test_who_is_told_where_the_asker_is_gone(order, staff):
+    bob = factories.user("bob")
+    factories.join(bob, order.account, role="billing")
+    request = fapiao.ask(order, wanted(), by=bob, now=NOW)
+    assert request.asked_by == bob
+    staff(fapiao.refuse, request, "First.")
+    # A developer sees no money any more.
+    order.account.memberships.filter(user=bob).update(role="developer")
+    staff(fapiao.refuse, fapiao.ask(order, wanted(), by=bob, now=NOW), "Second.")
+    bob.delete()
+    request.refresh_from_db()
+    assert request.asked_by is None
+    order.account.memberships.all().delete()
+    fapiao.ask(order, wanted(), by=asker(), now=NOW)
+    staff(fapiao.refuse, request, "Third: nobody is left.")
+    assert [sent.to for sent in mail.outbox] == [["tax@example.com"]] * 2
+    told = Notification.objects.values_list("user__username", "facts__note")
+    assert list(told) == [("alice", "Second.")], "what bob was told went with him"
+
+
+def test_a_copy_of_data_holds_what_one_asked_for_and_an_erasure_leaves_others_rows(order):
+    bob, request = factories.user("bob"), fapiao.ask(order, wanted(), by=asker(), now=NOW)
+    factories.join(bob, order.account, role="billing")
+    assert not subjects.fapiaos(personal_data.subject_of(bob)).exists()
+    FapiaoRequest.objects.update(asked_by=bob)
+    for person in (bob, asker()):
+        assert list(subjects.fapiaos(personal_data.subject_of(person))) == [request]
+    assert not subjects.fapiaos(erasure.leaver(bob, [])).exists()
+    assert list(subjects.fapiaos(erasure.leaver(asker(), [order.account_id]))) == [request]
+
+
+def test_nobody_is_told_of_what_did_not_happen(order, staff):
+    request = staff(
+        fapiao.issue, fapiao.ask(order, wanted(), by=asker(), now=NOW), paper("12345678")
+    )
+    with pytest.raises(fapiao.WrongState), transaction.atomic():
+        fapiao.refuse(request, "Too late", actor="staff:1", now=NOW)
+    mailbox.deliver()
+    assert len(mail.outbox) == Notification.objects.count() == 1
 
 
 def test_a_second_request_waits_for_the_end_of_the_first(order, staff):
-    request = fapiao.ask(order, wanted(), now=NOW)
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
     with pytest.raises(fapiao.WrongState):
-        fapiao.ask(order, wanted(title="Other"), now=NOW)
+        fapiao.ask(order, wanted(title="Other"), by=asker(), now=NOW)
     assert FapiaoRequest.objects.get().title == "香蕉 公司"
     staff(fapiao.refuse, request, "The tax number is not known.")
     assert "The tax number is not known." in mail.outbox[0].body
-    again = fapiao.ask(order, wanted(title="Other"), now=NOW)
+    again = fapiao.ask(order, wanted(title="Other"), by=asker(), now=NOW)
     assert (again.state, again.title, again.note) == ("asked", "Other", "")
     assert fapiao.withdraw(again, now=NOW).state == "withdrawn"
-    assert fapiao.ask(order, wanted(), now=NOW).state == "asked"
+    assert fapiao.ask(order, wanted(), by=asker(), now=NOW).state == "asked"
     assert FapiaoRequest.objects.count() == 1
 
 
 def test_steps_out_of_order_are_refused_and_change_nothing(order, staff):
-    request = fapiao.ask(order, wanted(), now=NOW)
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
     with pytest.raises(fapiao.WrongState):
         fapiao.issue_red(request, paper("12345678"), actor="staff:1", now=NOW)
     fapiao.withdraw(request, now=NOW)
@@ -82,7 +163,9 @@ def test_steps_out_of_order_are_refused_and_change_nothing(order, staff):
 
 
 def test_a_refund_asks_for_a_red_letter_by_itself_and_once(order, staff):
-    request = staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), paper("12345678"))
+    request = staff(
+        fapiao.issue, fapiao.ask(order, wanted(), by=asker(), now=NOW), paper("12345678")
+    )
     assert fapiao.ask_red(now=LATER) == 0
     refunded(order, minor=4_000, now=LATER)
     Order.objects.update(refunded_minor=4_000, state="part_refunded")
@@ -94,14 +177,14 @@ def test_a_refund_asks_for_a_red_letter_by_itself_and_once(order, staff):
     # A new one for what is left; the old refund is no reason to take it back.
     order.refresh_from_db()
     assert fapiao.amount_minor(order) == 6_000
-    again = fapiao.ask(order, wanted(), now=LATER + dt.timedelta(hours=2))
+    again = fapiao.ask(order, wanted(), by=asker(), now=LATER + dt.timedelta(hours=2))
     staff(fapiao.issue, again, paper("11112222"), now=LATER + dt.timedelta(hours=3))
     assert fapiao.ask_red(now=LATER + dt.timedelta(hours=4)) == 0
     assert state() == "issued"
 
 
 def test_a_refund_that_failed_asks_for_nothing(order, staff):
-    staff(fapiao.issue, fapiao.ask(order, wanted(), now=NOW), paper("12345678"))
+    staff(fapiao.issue, fapiao.ask(order, wanted(), by=asker(), now=NOW), paper("12345678"))
     refunded(order, minor=4_000, now=LATER)
     Refund.objects.update(state="failed")
     assert fapiao.ask_red(now=LATER) == 0
@@ -109,7 +192,7 @@ def test_a_refund_that_failed_asks_for_nothing(order, staff):
 
 
 def test_nothing_is_issued_for_what_was_refunded(order, staff):
-    request = fapiao.ask(order, wanted(), now=NOW)
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
     Order.objects.update(refunded_minor=10_000, state="refunded")
     with pytest.raises(fapiao.NotPossible):
         staff(fapiao.issue, request, paper("12345678"))
@@ -123,7 +206,7 @@ def test_orders_without_yuan_or_payment_have_none(alice, start, pay):
         (start(alice, processor="wechatpay", minor=10_000), "not_paid"),
     ):
         with pytest.raises(fapiao.NotPossible) as refused:
-            fapiao.ask(order, wanted(), now=NOW)
+            fapiao.ask(order, wanted(), by=asker(), now=NOW)
         assert refused.value.code == code
     assert not FapiaoRequest.objects.exists()
 
@@ -140,14 +223,14 @@ def test_orders_without_yuan_or_payment_have_none(alice, start, pay):
 )
 def test_what_cannot_be_is_said_by_its_field(order, changed, field):
     with pytest.raises(fapiao.BadField) as refused:
-        fapiao.ask(order, wanted(**changed), now=NOW)
+        fapiao.ask(order, wanted(**changed), by=asker(), now=NOW)
     assert refused.value.field == field
     assert not FapiaoRequest.objects.exists()
 
 
 @pytest.mark.parametrize("number", ["", "1234567", "x" * 10, "1" * 21])
 def test_a_number_that_is_none_is_refused(order, staff, number):
-    request = fapiao.ask(order, wanted(), now=NOW)
+    request = fapiao.ask(order, wanted(), by=asker(), now=NOW)
     with pytest.raises(fapiao.BadField):
         staff(fapiao.issue, request, paper(number))
     with pytest.raises(fapiao.BadField):
