@@ -6,12 +6,13 @@ A node of a template takes a hundred times as long as a line of Python, and ever
 import functools
 import uuid
 from collections.abc import Collection, Sequence
+from html import escape
+from typing import NamedTuple
 
 from django import template
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -37,19 +38,6 @@ def _kept(name: str, language: str, facts: tuple[tuple[str, str | bool], ...]) -
     return render_to_string(name, dict(facts))
 
 
-_ROW = """<tr data-id="{id}">
-<td class="nowrap wide-only"><a id="r-{id}" href="{href}">{at}</a></td>
-<td class="break">{model}<span class="second">{served}</span>{tag}{kept}
-<span class="second narrow"><a href="{href}">{at}</a> {badge} {result}</span></td>
-<td class="wide-only">{vendor}</td>
-<td class="number wide-only">{tokens_in}<span class="second">{cached}</span></td>
-<td class="number wide-only">{tokens_out}<span class="second">{reasoning}</span></td>
-<td class="number wide-only">{total}<span class="second" title="{first_byte}">{first}</span></td>
-<td class="wide-only">{badge}<span class="second">{result}</span></td>
-<td class="number">{cost}</td>
-</tr>"""
-
-
 @register.simple_tag
 def request_rows(
     rows: Sequence[RequestLog], captured: Collection[uuid.UUID] | None = None
@@ -57,9 +45,10 @@ def request_rows(
     """Draw the rows of a table of requests; `captured`: those whose content debug mode kept."""
     if not rows:
         return mark_safe("")
-    words = {"first_byte": _("Until the first byte"), "unknown": _("unknown model")}
-    kept = format_html(
-        '<span class="second"><span class="badge warn">{}</span></span>', _("content kept")
+    words = _Words(
+        first_byte=escape(_("Until the first byte")),
+        unknown=escape(_("unknown model")),
+        kept=f'<span class="second"><span class="badge warn">{escape(_("content kept"))}</span></span>',
     )
     # Addresses differ by the id alone.
     one = str(rows[0].request_id)
@@ -68,7 +57,7 @@ def request_rows(
         _row(
             row,
             href=address.replace(one, str(row.request_id)),
-            kept=kept if captured and row.request_id in captured else "",
+            is_kept=bool(captured) and row.request_id in (captured or ()),
             words=words,
         )
         for row in rows
@@ -76,26 +65,36 @@ def request_rows(
     return mark_safe("".join(drawn_rows))  # noqa: S308 - each is escaped
 
 
-def _row(row: RequestLog, *, href: str, kept: str, words: dict[str, str]) -> SafeString:
-    tag = format_html('<span class="second">{}</span>', row.tag) if row.tag else ""
-    return format_html(
-        _ROW,
-        id=row.request_id,
-        href=href,
-        at=pages.moment(row.created_at),
-        model=words["unknown"] if row.model is None else row.model,
-        served=pages.served_note(row),
-        tag=tag,
-        kept=kept,
-        badge=pages.status_badge(row),
-        result=pages.result_name(row),
-        vendor="–" if row.vendor is None else row.vendor,  # noqa: RUF001
-        tokens_in=pages.grouped(pages.tokens_in(row)),
-        cached=pages.cached_note(row),
-        tokens_out=pages.grouped(pages.tokens_out(row)),
-        reasoning=pages.reasoning_note(row),
-        total=pages.duration(row.total_ms),
-        first=pages.duration(row.first_byte_ms),
-        first_byte=words["first_byte"],
-        cost=pages.money(row.cost_nusd),
-    )
+class _Words(NamedTuple):
+    """What rows say, escaped."""
+
+    first_byte: str
+    unknown: str
+    kept: str
+
+
+def _row(row: RequestLog, *, href: str, is_kept: bool, words: _Words) -> str:
+    """Draw one row. What is not a number or a tag of ours is escaped."""
+    at, badge, result = pages.moment(row.created_at), pages.status_badge(row), _result(row)
+    model = words.unknown if row.model is None else escape(row.model)
+    tag = f'<span class="second">{escape(row.tag)}</span>' if row.tag else ""
+    vendor = "–" if row.vendor is None else escape(row.vendor)  # noqa: RUF001
+    tokens_in, tokens_out = f"{pages.tokens_in(row):,}", f"{pages.tokens_out(row):,}"
+    first = pages.duration(row.first_byte_ms)
+    return f"""<tr data-id="{row.request_id}">
+<td class="nowrap wide-only"><a id="r-{row.request_id}" href="{href}">{at}</a></td>
+<td class="break">{model}<span class="second">{escape(pages.served_note(row))}</span>{tag}
+{words.kept if is_kept else ""}
+<span class="second narrow"><a href="{href}">{at}</a> {badge} {result}</span></td>
+<td class="wide-only">{vendor}</td>
+<td class="number wide-only">{tokens_in}<span class="second">{escape(pages.cached_note(row))}</span></td>
+<td class="number wide-only">{tokens_out}<span class="second">{escape(pages.reasoning_note(row))}</span></td>
+<td class="number wide-only">{pages.duration(row.total_ms)}<span class="second" title="{words.first_byte}">{first}</span></td>
+<td class="wide-only">{badge}<span class="second">{result}</span></td>
+<td class="number">{pages.money(row.cost_nusd)}</td>
+</tr>
+"""
+
+
+def _result(row: RequestLog) -> str:
+    return escape(pages.result_name(row))
