@@ -70,7 +70,7 @@ def _select(widget: Mapping[str, Any]) -> str | None:
             return None
         drawn += [
             f'\n  <option value="{_text(option["value"])}"{_attributes(option["attrs"])}>'
-            f"{_label(option['label'])}</option>"
+            f"{_label(option['label'])}</option>\n"
             for option in options
         ]
     name, attributes = _text(widget["name"]), _attributes(widget["attrs"])

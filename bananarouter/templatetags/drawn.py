@@ -45,10 +45,11 @@ def request_rows(
     """Draw the rows of a table of requests; `captured`: those whose content debug mode kept."""
     if not rows:
         return mark_safe("")
+    kept = f'<span class="badge warn">{escape(_("content kept"))}</span>'
     words = _Words(
         first_byte=escape(_("Until the first byte")),
         unknown=escape(_("unknown model")),
-        kept=f'<span class="second"><span class="badge warn">{escape(_("content kept"))}</span></span>',
+        kept=f'<span class="second">{kept}</span>',
     )
     # Addresses differ by the id alone.
     one = str(rows[0].request_id)
@@ -80,16 +81,18 @@ def _row(row: RequestLog, *, href: str, is_kept: bool, words: _Words) -> str:
     tag = f'<span class="second">{escape(row.tag)}</span>' if row.tag else ""
     vendor = "–" if row.vendor is None else escape(row.vendor)  # noqa: RUF001
     tokens_in, tokens_out = f"{pages.tokens_in(row):,}", f"{pages.tokens_out(row):,}"
-    first = pages.duration(row.first_byte_ms)
+    first, total = pages.duration(row.first_byte_ms), pages.duration(row.total_ms)
+    cached, reasoning = escape(pages.cached_note(row)), escape(pages.reasoning_note(row))
+    served, first_byte = escape(pages.served_note(row)), words.first_byte
     return f"""<tr data-id="{row.request_id}">
 <td class="nowrap wide-only"><a id="r-{row.request_id}" href="{href}">{at}</a></td>
-<td class="break">{model}<span class="second">{escape(pages.served_note(row))}</span>{tag}
+<td class="break">{model}<span class="second">{served}</span>{tag}
 {words.kept if is_kept else ""}
 <span class="second narrow"><a href="{href}">{at}</a> {badge} {result}</span></td>
 <td class="wide-only">{vendor}</td>
-<td class="number wide-only">{tokens_in}<span class="second">{escape(pages.cached_note(row))}</span></td>
-<td class="number wide-only">{tokens_out}<span class="second">{escape(pages.reasoning_note(row))}</span></td>
-<td class="number wide-only">{pages.duration(row.total_ms)}<span class="second" title="{words.first_byte}">{first}</span></td>
+<td class="number wide-only">{tokens_in}<span class="second">{cached}</span></td>
+<td class="number wide-only">{tokens_out}<span class="second">{reasoning}</span></td>
+<td class="number wide-only">{total}<span class="second" title="{first_byte}">{first}</span></td>
 <td class="wide-only">{badge}<span class="second">{result}</span></td>
 <td class="number">{pages.money(row.cost_nusd)}</td>
 </tr>

@@ -8,10 +8,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from accounts import contact
 from billing.models import Attempt, Charge, Rate, RateCard
 from routing.models import Endpoint
-from tests import factories, site
+from tests import site
 
 # Databases are asked the same, but for a savepoint.
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -30,7 +32,7 @@ def asked(client, url):
     """What a page asks once its session knows what it remembers; empty for what is no page."""
     if client.get(url).status_code != 200:
         return []
-    with CaptureQueriesContext(connection, ) as found:
+    with CaptureQueriesContext(connection) as found:
         client.get(url).getvalue()
     return [query["sql"] for query in found.captured_queries]
 
@@ -43,9 +45,7 @@ def test_a_page_asks_at_most_twelve_times(route, scene, client):
 
 def test_the_page_of_a_request_does_with_all_that_can_be_on_it(scene, client):
     request_id = scene.values["request_id"]
-    card = RateCard.objects.create(
-        endpoint="acme:x", valid_from="2026-01-01T00:00Z", source="t"
-    )
+    card = RateCard.objects.create(endpoint="acme:x", valid_from="2026-01-01T00:00Z", source="t")
     Rate.objects.create(
         card=card, unit_class="input", unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
@@ -57,7 +57,11 @@ def test_the_page_of_a_request_does_with_all_that_can_be_on_it(scene, client):
     channel = Endpoint.objects.select_related("channel").get().channel
     for n, endpoint in ((1, "gone:x"), (2, f"{channel.name}:x")):
         Attempt.objects.create(request_id=request_id, n=n, endpoint=endpoint, outcome="timeout")
-    factories.contact_dispute(scene, request_id)
+    contact.open_request(
+        kind="dispute", source="page", email=scene.alice.email, subject="?", text="Wrong",
+        user=scene.alice, account=scene.account, request_id=request_id, proven=True,
+        now=timezone.now(),
+    )  # fmt: skip
     page = client.get(f"/requests/{request_id}")
     story = page.context["story"]
     assert [attempt.vendor for attempt in story.attempts] == ["", channel.vendor]
