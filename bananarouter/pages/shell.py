@@ -164,12 +164,12 @@ _NEWS: "Mapping[str, tuple[str, Field[Any, Any]]]" = {
 def _with_news(user: User) -> QuerySet[Membership]:
     """Return a user's places with what every page asks, as attributes."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    values = {"has_debugging": [now], "closes_at": list(closures.WAITING)}
+    values: dict[str, list[Any]] = {"has_debugging": [now], "closes_at": list(closures.WAITING)}
     rows = Membership.objects.filter(user=user).select_related("account__hold")
     return rows.annotate(
         unread=Subquery(inbox.unread(user)),
         **{
-            name: RawSQL(sql, values.get(name, ()), kind)  # noqa: S611 - of constants
+            name: RawSQL(sql, values.get(name, []), kind)  # noqa: S611 - of constants
             for name, (sql, kind) in _NEWS.items()
         },
     )

@@ -29,8 +29,7 @@ class Renderer(DjangoTemplates):
         found = draw(context["widget"]) if draw else None
         if found is not None:
             return mark_safe(found)  # noqa: S308 - its parts are escaped
-        drawn: SafeString = super().render(template_name, dict(context), request)
-        return drawn
+        return mark_safe(super().render(template_name, dict(context), request))  # noqa: S308
 
 
 def _text(value: object) -> str:
