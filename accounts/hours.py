@@ -7,6 +7,8 @@ from accounts.timeids import midnight
 
 # Sums by hour are kept for so many days, today included; older ones are sums by day.
 KEPT_DAYS = 3
+# Labels are many: of theirs only today's hours are kept.
+LABELS_KEPT_DAYS = 1
 
 
 def hour_sql(vendor: str, column: str) -> str:

@@ -214,6 +214,8 @@ TEMPLATES = [
     }
 ]
 
+FORM_RENDERER = "bananarouter.pages.widgets.Renderer"
+
 # Auth: what is the same everywhere stands in sign_in_settings; here, what an operator sets
 USERSESSIONS_TRACK_ACTIVITY = True
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAdapter"

@@ -4,6 +4,7 @@ A clause is proved by a test that passed and that was seen to fail when the code
 """
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -78,9 +79,13 @@ def path() -> Path:
 
 def read() -> Report:
     """Return the report that this version came with; an empty one where there is none."""
-    if not path().is_file():
-        return Report()
-    found: dict[str, Any] = json.loads(path().read_text())
+    place = path()
+    return _read(place, place.stat().st_mtime_ns) if place.is_file() else Report()
+
+
+@functools.lru_cache(maxsize=1)
+def _read(place: Path, written_ns: int) -> Report:  # noqa: ARG001 - a report made anew is read anew
+    found: dict[str, Any] = json.loads(place.read_text())
     proofs = {
         name: [
             Proof(**{**row, "breaks": [Break(**each) for each in row["breaks"]]}) for row in rows

@@ -71,10 +71,11 @@ class Spending:
         return sum(one.cost_nusd for one in self.sums)
 
 
+# Grouped by nothing that is constant: SQLite sorts by every column named, which takes longest.
 _CLOSED = """
 SELECT 'closed', {at}, {key}, {endpoint}, SUM(requests), SUM(cost_nusd)
 FROM billing_spendhour h
-WHERE wallet_id = %s AND hour >= %s AND hour < %s {only} GROUP BY 2, 3, 4
+WHERE wallet_id = %s AND hour >= %s AND hour < %s {only} GROUP BY {places}
 """
 # As billing.closing bills them; goodwill is forgiven only when the lease closes.
 _LIVE = """
@@ -82,7 +83,7 @@ SELECT 'live', {at}, {key}, {endpoint}, COUNT(*), SUM(c.cost_nusd)
 FROM billing_lease l JOIN billing_charge c ON c.lease_id = l.id
 WHERE l.wallet_id = %s AND l.state IN ('active', 'draining')
 AND (c.state IN ('settled', 'estimated') OR c.cost_nusd > 0)
-AND c.request_id >= %s AND c.request_id < %s {only} GROUP BY 2, 3, 4
+AND c.request_id >= %s AND c.request_id < %s {only} GROUP BY {places}
 """
 _LEDGER = """
 SELECT 'ledger', NULL, COALESCE(MAX(CASE WHEN frozen THEN 1 ELSE 0 END), 0), '',
@@ -137,17 +138,20 @@ def _statement(
     if key_ids:
         only = f"AND {{}}.api_key_id IN ({', '.join(['%s'] * len(key_ids))})"
     keys = list(key_ids or ())
+    places = ", ".join(str(n) for n in (2, *(n for n, part in enumerate(Part, 3) if part in parts)))
     closed = _CLOSED.format(
         at="h.hour" if by_hour else day_sql(vendor, "h.hour"),
         key="h.api_key_id" if Part.KEY in parts else "0",
         endpoint="h.endpoint" if Part.ENDPOINT in parts else "''",
         only=only.format("h"),
+        places=places,
     )
     live = _LIVE.format(
         at=live_hour if by_hour else day_sql(vendor, live_hour),
         key="COALESCE(c.api_key_id, 0)" if Part.KEY in parts else "0",
         endpoint="COALESCE(c.endpoint, '')" if Part.ENDPOINT in parts else "''",
         only=only.format("c"),
+        places=places,
     )
     hours = [connection.ops.adapt_datetimefield_value(midnight(day)) for day in (since, until)]
     is_native = connection.features.has_native_uuid_field

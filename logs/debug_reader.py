@@ -7,8 +7,10 @@ this one: the owner's page and the staff's.
 import datetime as dt
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.models import Membership, User
 from logs import debug, debug_keys
@@ -33,7 +35,7 @@ def read(request_id: uuid.UUID, *, user: User, now: dt.datetime) -> Content:
     """Return the content of a request to who had it captured. Raises: NothingKept."""
     capture = _capture(request_id, now=now)
     session = capture.session
-    if session.user_id != user.pk or not _is_member(session):
+    if session.user_id != user.pk or not capture.is_member:
         raise NothingKept
     return _open(capture)
 
@@ -56,17 +58,16 @@ def read_as_staff(
     return content
 
 
-def _capture(request_id: uuid.UUID, *, now: dt.datetime) -> DebugCapture:
+def _capture(request_id: uuid.UUID, *, now: dt.datetime) -> Any:
+    """Return what was captured, and whether who had it captured is a member still; one query."""
+    places = Membership.objects.filter(
+        account=OuterRef("session__api_key__account"), user=OuterRef("session__user")
+    )
     rows = DebugCapture.objects.filter(request_id=request_id).select_related("session__api_key")
-    capture = rows.first()
+    capture = rows.annotate(is_member=Exists(places)).first()
     if capture is None or not capture.session.is_running(now):
         raise NothingKept
     return capture
-
-
-def _is_member(session: DebugSession) -> bool:
-    places = Membership.objects.filter(account=session.api_key.account_id, user=session.user_id)
-    return places.exists()
 
 
 def _open(capture: DebugCapture) -> Content:

@@ -38,9 +38,10 @@ class Usage(NamedTuple):
     tokens: tuple[int, ...]
 
 
+# Grouped by nothing that is constant: SQLite sorts by every column named, which takes longest.
 _USAGE = """
 SELECT {at}, {key}, {model}, {vendor}, {sums} FROM logs_usagehour h
-WHERE account_id = %s AND hour >= %s AND hour < %s {only} GROUP BY 1, 2, 3, 4
+WHERE account_id = %s AND hour >= %s AND hour < %s {only} GROUP BY {places}
 """
 _SUMS = ", ".join(f"CAST(SUM({name}) AS bigint)" for name in ("requests", "errors", *TOKENS))
 
@@ -61,6 +62,7 @@ def usage(
     only = "" if key_ids is None else "AND FALSE"
     if key_ids:
         only = f"AND api_key_id IN ({', '.join(['%s'] * len(key_ids))})"
+    places = [n for n, part in enumerate(Part, 2) if part in parts]
     sql = _USAGE.format(
         at=_at(by_hour=by_hour),
         key="api_key_id" if Part.KEY in parts else "0",
@@ -68,6 +70,7 @@ def usage(
         vendor="vendor" if Part.VENDOR in parts else "''",
         sums=_SUMS,
         only=only,
+        places=", ".join(map(str, (1, *places))),
     )
     rows = _rows(sql, [account_id, *_hours(since, until), *(key_ids or ())])
     times = {at: from_sql(at) for at in {row[0] for row in rows}}
@@ -99,6 +102,19 @@ def used(
     pairs = set(rows.values_list("model", "vendor").distinct().order_by())
     models, vendors = {model for model, _ in pairs}, {vendor for _, vendor in pairs}
     return sorted(models - {""}), sorted(vendors - {""})
+
+
+_USED_AT = """
+SELECT api_key_id, MAX(created_at) FROM (
+    SELECT api_key_id, created_at FROM logs_requestlog
+    WHERE account_id = %s AND api_key_id IS NOT NULL ORDER BY request_id DESC LIMIT %s
+) latest GROUP BY api_key_id
+"""
+
+
+def used_at(account_id: int, *, rows_max: int) -> Mapping[int, dt.datetime]:
+    """Return when keys were used last, as far as an account's latest rows tell; one query."""
+    return {key_id: from_sql(at) for key_id, at in _rows(_USED_AT, [account_id, rows_max])}
 
 
 class Labeled(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
-from accounts.hours import KEPT_DAYS, from_sql
+from accounts.hours import from_sql
 from accounts.timeids import DAY, bound, midnight, moment
 from logs import latency, sums
 from logs.models import LabelHour, LatencyDay, RebuildTurn, RequestLog, UsageHour
@@ -43,10 +43,11 @@ def rebuild(day: dt.date, *, today: dt.date) -> Rebuilt:
     By hour, or by day where hours are added up already. The day's rows must all still stand.
     Raises: Contended, DatabaseError.
     """
-    by_hour = day > today - KEPT_DAYS * DAY
+    age = (today - day).days
     for _ in range(TRIES_MAX):
         turn, _ = RebuildTurn.objects.get_or_create(pk=1)
-        found = {table: _differences(table, day, by_hour=by_hour) for table in KEYS}
+        found = {table: _differences(table, day, by_hour=age < sums.HOURLY.get(table, 0))
+                 for table in KEYS}  # fmt: skip
         with transaction.atomic():
             ours = RebuildTurn.objects.filter(pk=1, number=turn.number)
             if not ours.update(number=turn.number + 1):

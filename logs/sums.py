@@ -1,6 +1,7 @@
 """Sums of request logs by hour and day; added in the transaction that writes the rows.
 
-Hours are for the latest days; older ones are added up by day, and stand at its midnight.
+Hours are for the latest days (of labels, for today); older ones are added up by day, and stand at
+its midnight.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Model
 
-from accounts.hours import KEPT_DAYS, fold_sql
+from accounts.hours import KEPT_DAYS, LABELS_KEPT_DAYS, fold_sql
 from accounts.timeids import DAY, midnight, moment
 from logs import latency
 from logs.models import LabelHour, LatencyDay, UsageHour
@@ -156,11 +157,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+# For how many days each table keeps hours, today included.
+HOURLY: dict[type[Model], int] = {UsageHour: KEPT_DAYS, LabelHour: LABELS_KEPT_DAYS}
+
+
 def fold(*, today: dt.date) -> int:
-    """Add hours older than KEPT_DAYS up by day; return how many rows that changed."""
-    before = _plain(midnight(today - (KEPT_DAYS - 1) * DAY))
+    """Add hours older than HOURLY says up by day; return how many rows that changed."""
     changed = 0
-    for table in (UsageHour, LabelHour):
+    for table, days in HOURLY.items():
+        before = _plain(midnight(today - (days - 1) * DAY))
         keys = [name for name in KEYS[table] if name != "hour"]
         with transaction.atomic(), connection.cursor() as cursor:
             for sql in fold_sql(connection.vendor, table._meta.db_table, keys, VALUES[table]):

@@ -1,6 +1,7 @@
 """Components and formats of the pages: money, times, counts, our enums in words."""
 
 import datetime as dt
+import html
 import re
 import uuid
 from decimal import Decimal
@@ -31,11 +32,9 @@ register = template.Library()
 def money(amount_nusd: int | None) -> SafeString:
     """Show an amount for people, the exact one on hover."""
     amount = amount_nusd or 0
-    return format_html(
-        '<data class="money" value="{0}" title="${0}">{1}</data>',
-        decimal_usd(amount),
-        display_usd(amount),
-    )
+    exact, shown = decimal_usd(amount), display_usd(amount)
+    # Digits, commas and a currency's sign: nothing to escape, in hundreds of places.
+    return mark_safe(f'<data class="money" value="{exact}" title="${exact}">{shown}</data>')  # noqa: S308
 
 
 @register.simple_tag
@@ -43,20 +42,17 @@ def moment(value: dt.datetime, *, exact: bool = False) -> SafeString:
     """Show a time: how long ago with the exact time on hover, or the exact time itself."""
     utc = value.astimezone(dt.UTC)
     written = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
-    return format_html(
-        '<time datetime="{}" title="{}"{}>{}</time>',
-        utc.isoformat(timespec="seconds"),
-        written,
-        mark_safe(" data-exact") if exact else "",
-        written if exact else naturaltime(value),
-    )
+    is_exact = " data-exact" if exact else ""
+    shown = written if exact else html.escape(str(naturaltime(value)))
+    machine = utc.isoformat(timespec="seconds")
+    return mark_safe(f'<time datetime="{machine}" title="{written}"{is_exact}>{shown}</time>')  # noqa: S308
 
 
 @register.simple_tag
 def status_badge(row: RequestLog) -> SafeString:
     """Show the HTTP status of a request in the color of its kind."""
     kind = "bad" if row.status >= 500 else "warn" if row.status >= 400 else "good"
-    return format_html('<span class="badge {}">{}</span>', kind, row.status)
+    return mark_safe(f'<span class="badge {kind}">{row.status:d}</span>')  # noqa: S308
 
 
 @register.simple_tag

@@ -225,5 +225,5 @@ def test_pages_ask_few_questions(client, key, request_id, django_assert_max_num_
     for page in (url("key_debug", key), url("key", key), reverse("requests"), reverse("overview"),
                  reverse("request", args=[request_id])):  # fmt: skip
         client.get(page)
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(12):
             client.get(page)

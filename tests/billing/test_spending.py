@@ -2,6 +2,7 @@
 
 import datetime as dt
 import importlib
+import random
 import uuid
 
 import pytest
@@ -273,6 +274,27 @@ def test_old_hours_are_added_up_by_day_and_nothing_is_lost(account_id, make_wall
     spending.fold(today=TODAY)
     assert hours(account_id)[0] == (at(TODAY - 3 * DAY, 0), 5, "a:m", 4, 23)
     assert spending.fold(today=TODAY) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_range_reads_as_its_charges_whenever_hours_were_folded(seed, account_id, clean):
+    dice = random.Random(seed)
+    days = [TODAY - age * DAY for age in range(6)]
+    made = []
+    for _ in range(6):
+        lease = lease_of(account_id)
+        for _ in range(6):
+            when, cost = at(dice.choice(days), dice.randrange(24)), dice.randrange(1_000)
+            charge(lease, cost, at=when, key_id=dice.choice([5, 6]))
+            made.append((when.date(), cost))
+        closing.close(lease, state=Lease.State.CLOSED)
+        spending.fold(today=dice.choice(days))
+    for _ in range(8):
+        since, until = sorted(dice.sample([*days, TODAY + DAY], 2))
+        wanted = sum(cost for day, cost in made if since <= day < until)
+        for parts in ([], [Part.KEY], [Part.ENDPOINT], list(Part)):
+            assert spent(account_id, since=since, until=until, parts=parts).total_nusd == wanted
+    assert spent(account_id).ledger.is_equal
 
 
 # The migration

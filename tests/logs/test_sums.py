@@ -1,6 +1,7 @@
 """The sums are those of the rows that stand, however often and however they were written."""
 
 import datetime as dt
+import random
 import uuid
 from collections import Counter
 
@@ -185,8 +186,36 @@ def test_old_hours_are_added_up_by_day_and_nothing_is_lost():
     assert [(one.hour.day, one.hour.hour, one.requests) for one in stored] == [
         (28, 0, 3), (29, 0, 1), (29, 9, 1), (29, 23, 1),
     ]  # fmt: skip
-    assert LabelHour.objects.count() == 2 * 2 * 4
+    assert LabelHour.objects.count() == 2 * 2 * 2  # of labels only today's hours are kept
     assert sums.fold(today=TODAY) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_range_reads_as_its_rows_whenever_hours_were_folded(seed):
+    dice = random.Random(seed)
+    days = [TODAY - age * DAY for age in range(7)]
+    for batch in range(6):
+        recorder.write([
+            row(100 * batch + n, day=dice.choice(days), hour=dice.randrange(24),
+                cost_nusd=dice.randrange(10**9), input_tokens=dice.randrange(9),
+                status=dice.choice([200, 429]), tag=dice.choice(["a", "b", None]))
+            for n in range(20)
+        ])  # fmt: skip
+        sums.fold(today=dice.choice(days))
+    assert_sums_are_the_rows()
+    for _ in range(8):
+        since, until = sorted(dice.sample([*days, TODAY + DAY], 2))
+        rows = RequestLog.objects.filter(
+            request_id__gte=bound(since), request_id__lt=bound(until), account_id=7
+        )
+        asked = {"since": since, "until": until}
+        for parts in ([], [queries.Part.MODEL], list(queries.Part)):
+            told = queries.usage(7, **asked, parts=parts)
+            assert sum(one.requests for one in told) == rows.count()
+            assert sum(one.errors for one in told) == rows.filter(status=429).count()
+        tagged = rows.filter(tag__isnull=False).aggregate(cost=Sum("cost_nusd"))["cost"] or 0
+        labels = queries.labeled(7, **asked, kind=LabelHour.Kind.TAG)
+        assert sum(one.cost_nusd for one in labels) == tagged
 
 
 def test_the_recorders_upkeep_folds(transactional_db):

@@ -12,7 +12,7 @@ from accounts.timeids import DAY
 from bananarouter.pages.shell import Shell
 from billing import queries, spending
 from billing.queries import KeyLimit
-from logs.models import RequestLog
+from logs import queries as logs
 
 # The latest use of a key is looked for among so many latest requests of its account.
 RECENT_ROWS = 1_000
@@ -78,7 +78,7 @@ def rows(keys: Sequence[ApiKey], *, shell: Shell, now: dt.datetime) -> list[Row]
     may = {m.account_id: m.role for m in shell.memberships}.get(account_id, "")
     limits = queries.key_limits(account_id, now=now)
     costs = spent(account_id, key_ids=[key.pk for key in keys], today=now.date())
-    used = latest_use(account_id)
+    used = logs.used_at(account_id, rows_max=RECENT_ROWS)
     return [
         Row(
             key=key,
@@ -130,11 +130,3 @@ def spent(account_id: int, *, key_ids: Sequence[int], today: dt.date) -> Mapping
         )
         for key_id, of_key in sums.items()
     }
-
-
-def latest_use(account_id: int) -> Mapping[int, dt.datetime]:
-    """Return when keys were last used, as far as the account's latest requests tell."""
-    recent = RequestLog.objects.filter(account_id=account_id, api_key_id__isnull=False)
-    pairs = recent.order_by("-request_id").values_list("api_key_id", "created_at")[:RECENT_ROWS]
-    # The oldest first, so that the latest one stands.
-    return {key_id: at for key_id, at in reversed(pairs) if key_id is not None}

@@ -11,7 +11,6 @@ from bananarouter.pages import words
 from bananarouter.pages.requests import captures, explained, scope, stories
 from bananarouter.pages.requests.stories import Story
 from bananarouter.pages.shell import Page, Private, of
-from logs.models import RequestLog
 from routing.exchange import generation_id
 
 
@@ -23,9 +22,7 @@ class OfRequest(Private):
     @cached_property
     def story(self) -> Story:
         """The request's story. Raises: Http404, also for a request that others may see."""
-        row = RequestLog.objects.filter(
-            request_id=self.kwargs["request_id"], account_id__in=self.account_ids
-        ).first()
+        row = stories.found(self.kwargs["request_id"], account_ids=self.account_ids)
         if row is None:
             raise Http404
         key, places = stories.key_of(row), of(self.request).memberships

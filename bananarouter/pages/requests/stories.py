@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Concat, Length, Substr
 
 from accounts.models import ApiKey, ContactRequest
 from billing import ledger, pricing
@@ -16,6 +18,7 @@ from routing.models import Channel
 
 # A stream shorter than this came in one piece.
 STREAMED_MS_MIN = 100
+_LIVE = (billing.Lease.State.ACTIVE, billing.Lease.State.DRAINING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,62 +97,77 @@ def key_of(row: RequestLog) -> ApiKey | None:
     return keys.select_related("account").first()
 
 
+def found(request_id: UUID, *, account_ids: Sequence[int]) -> RequestLog | None:
+    """Return a request of these accounts, with what its channel speaks (for `tell`); one query."""
+    channels = Channel.objects.filter(name=OuterRef("channel"))
+    rows = RequestLog.objects.filter(request_id=request_id, account_id__in=account_ids)
+    return rows.annotate(protocol=Subquery(channels.values("protocol"))).first()
+
+
 def tell(row: RequestLog, *, key: ApiKey | None) -> Story:
-    """Tell the story of a request with this key."""
+    """Tell the story of a request with this key; `row` is of `found`. Four queries at most."""
     request_id, account_id = row.request_id, row.account_id or 0
-    charge = billing.Charge.objects.filter(request_id=request_id, wallet_id=account_id).first()
-    attempts = list(billing.Attempt.objects.filter(request_id=request_id).order_by("n"))
-    names = {row.channel or "", *(_channel_of(attempt) for attempt in attempts)}
-    channels = {channel.name: channel for channel in Channel.objects.filter(name__in=names)}
+    charge = _charge(request_id, account_id)
     lines, is_itemized = _itemize(row, charge)
-    channel = channels.get(row.channel or "")
     disputes = ContactRequest.objects.filter(kind=ContactRequest.Kind.DISPUTE)
     return Story(
         row=row,
         charge=charge,
         is_closed=_is_closed(charge),
         corrected_nusd=_corrected(charge),
-        attempts=[_tried(attempt, channels.get(_channel_of(attempt))) for attempt in attempts],
+        attempts=[_tried(attempt) for attempt in _attempts(request_id)],
         key=key,
-        protocol=channel.protocol if channel else "",
+        protocol=getattr(row, "protocol", None) or "",
         dispute=disputes.filter(account=account_id, request_id=request_id).first(),
         lines=lines,
         is_itemized=is_itemized,
     )
 
 
-def _channel_of(attempt: billing.Attempt) -> str:
-    """Return the channel of an endpoint's slug, which is `<channel>:<model>`."""
-    return attempt.endpoint.partition(":")[0]
+def _charge(request_id: UUID, account_id: int) -> Any:
+    """Return the charge of a request, what was given back of it, and whether its lease lives."""
+    # A ledger's reference writes an id with its dashes on every database.
+    given = billing.LedgerEntry.objects.filter(
+        transaction__kind=ledger.CORRECTION,
+        transaction__ref=str(request_id),
+        account__kind=billing.LedgerAccount.Kind.WALLET,
+    )
+    leases = billing.Lease.objects.filter(pk=OuterRef("lease_id"), state__in=_LIVE)
+    rows = billing.Charge.objects.filter(request_id=request_id, wallet_id=account_id)
+    sums = given.order_by().values("transaction__ref").annotate(given=Sum("amount_nusd"))
+    return rows.annotate(is_live=Exists(leases), given=Subquery(sums.values("given"))).first()
 
 
-def _tried(attempt: billing.Attempt, channel: Channel | None) -> Tried:
+def _attempts(request_id: UUID) -> QuerySet[billing.Attempt]:
+    """Return the attempts of a request with their vendors; NULL where the channel is gone."""
+    # An endpoint's slug is `<channel>:<model>`.
+    begins = Substr(OuterRef("endpoint"), 1, Length("name") + 1)
+    channels = Channel.objects.annotate(begins=begins).filter(begins=Concat("name", Value(":")))
+    rows = billing.Attempt.objects.filter(request_id=request_id).order_by("n")
+    return rows.annotate(vendor=Subquery(channels.values("vendor")[:1]))
+
+
+def _tried(attempt: Any) -> Tried:
     return Tried(
         n=attempt.n,
-        vendor=channel.vendor if channel else "",
+        vendor=attempt.vendor or "",
         endpoint=attempt.endpoint,
         outcome=attempt.outcome,
     )
 
 
-def _is_closed(charge: billing.Charge | None) -> bool:
+def _is_closed(charge: Any) -> bool:
     """Tell whether the lease of a goodwill charge is closed: then goodwill is decided (ADR 7)."""
     if charge is None or charge.reason != billing.Charge.Reason.GOODWILL or charge.corrected:
         return charge is None or charge.state != billing.Charge.State.OPEN
-    lives = (billing.Lease.State.ACTIVE, billing.Lease.State.DRAINING)
-    return not billing.Lease.objects.filter(pk=charge.lease_id, state__in=lives).exists()
+    return not charge.is_live
 
 
-def _corrected(charge: billing.Charge | None) -> int:
+def _corrected(charge: Any) -> int:
     """Return what a correction gave back of a charge, nUSD; goodwill is none."""
     if charge is None or not charge.corrected or charge.reason != billing.Charge.Reason.CRASH:
         return 0
-    entries = billing.LedgerEntry.objects.filter(
-        transaction__kind=ledger.CORRECTION,
-        transaction__ref=str(charge.request_id),
-        account__kind=billing.LedgerAccount.Kind.WALLET,
-    )
-    return int(entries.aggregate(given=Coalesce(Sum("amount_nusd"), 0))["given"])
+    return int(charge.given or 0)
 
 
 def _quantities(row: RequestLog) -> dict[UnitClass, int]:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
@@ -61,15 +64,30 @@ class Trust(TemplateView):
             report=report,
             totals=report.totals(),
             count=len(clauses.BY_ID),
-            sections=[
-                (section, [_shown(report, clause) for clause in section.clauses])
-                for section in clauses.SECTIONS
-            ],
+            promises=_promises(report),
             disclosures=_disclosures(today),
             reports=_reports(today),
             public_key=_public_key(),
             **kwargs,
         )
+
+
+# By language: hundreds of lines that are the same until the next release.
+_drawn: dict[str, tuple[trust.Report, SafeString]] = {}
+
+
+def _promises(report: trust.Report) -> SafeString:
+    """Draw all promises with their proofs, once for each language and report."""
+    language = get_language() or ""
+    kept = _drawn.get(language)
+    if kept is None or kept[0] is not report:
+        sections = [
+            (section, [_shown(report, clause) for clause in section.clauses])
+            for section in clauses.SECTIONS
+        ]
+        text = render_to_string("trust/promises.html", {"sections": sections})
+        kept = _drawn[language] = (report, text)
+    return kept[1]
 
 
 def _shown(report: trust.Report, clause: clauses.Clause) -> ShownClause:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.hours import KEPT_DAYS
+from accounts.hours import KEPT_DAYS, LABELS_KEPT_DAYS
 from accounts.timeids import DAY, midnight
 from bananarouter.pages.words import Words
 
@@ -192,7 +192,8 @@ def read(query: Mapping[str, str], *, today: dt.date, groupings: Collection[Grou
         dates = Dates(query, today=today)
         if dates.is_valid():
             since, latest = dates.cleaned_data["from"], dates.cleaned_data["to"]
-            has_hours = since > today - KEPT_DAYS * DAY
+            kept_days = LABELS_KEPT_DAYS if grouping in LABELS else KEPT_DAYS
+            has_hours = since > today - kept_days * DAY
             period = Period(since=since, until=latest + DAY, has_hours=has_hours)
         else:
             asked = Range.MONTH

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,7 @@ class Figures(list[int]):
 
     def add(self, other: Sequence[int]) -> None:
         """Add other figures to these."""
-        for place, value in enumerate(other):
-            self[place] += value
+        self[: len(other)] = map(operator.add, self, other)
 
     def measured(self, measure: Measure) -> int:
         """Return one of them."""

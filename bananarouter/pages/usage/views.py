@@ -1,6 +1,7 @@
 """Usage: what was spent and asked for, by day, kept apart as one likes; as CSV, too."""
 
 import csv
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,19 +134,20 @@ class Download(_Reader):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
         choice = self._choice()
         report = self._report(choice, labels_max=queries.LABELS_MAX)
-        response = HttpResponse(content_type="text/csv; charset=utf-8")
-        name = f"usage-{choice.period.since}-{choice.period.latest}-by-{choice.grouping}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        writer = csv.writer(response)
+        lines = io.StringIO()
+        writer = csv.writer(lines)
         counted = ("requests",) if choice.grouping in LABELS else ("requests", "errors", *TOKENS)
         writer.writerow([choice.period.step, choice.grouping, "note", *counted, "spend_usd"])
         place = {ident: number for number, ident in enumerate(report.ranked(Measure.SPEND))}
+        starts = [at.isoformat(timespec="minutes") for at in report.starts]
         for ident, step in sorted(report.cells, key=lambda cell: (cell[1], place[cell[0]])):
             group, figures = report.groups[ident], report.cells[ident, step]
             counts = _counts(figures)[: len(counted)]
-            at = report.starts[step].isoformat(timespec="minutes")
             names = [_text(group.name), _text(group.note)]
-            writer.writerow([at, *names, *counts, decimal_usd(figures.spend_nusd)])
+            writer.writerow([starts[step], *names, *counts, decimal_usd(figures.spend_nusd)])
+        response = HttpResponse(lines.getvalue(), content_type="text/csv; charset=utf-8")
+        name = f"usage-{choice.period.since}-{choice.period.latest}-by-{choice.grouping}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
 

@@ -23,7 +23,8 @@ NOW = dt.datetime(2026, 11, 25, 15, tzinfo=dt.UTC)  # a Wednesday
 
 
 def story_of(request_id) -> stories.Story:
-    row = RequestLog.objects.get(request_id=request_id)
+    account_ids = RequestLog.objects.values_list("account_id", flat=True)
+    row = stories.found(request_id, account_ids=account_ids)
     return stories.tell(row, key=stories.key_of(row))
 
 

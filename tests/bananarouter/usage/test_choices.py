@@ -71,6 +71,12 @@ def test_a_day_whose_hours_are_folded_is_one_column(day, step):
     assert choice.period.step is step
 
 
+@pytest.mark.parametrize(("day", "step"), [("26", Step.HOUR), ("25", Step.DAY)])
+def test_labels_have_hours_for_today_alone(day, step):
+    choice = read(f"range=custom&from=2026-11-{day}&to=2026-11-{day}&group=tag")
+    assert choice.period.step is step
+
+
 def test_labels_have_no_tokens_and_no_errors():
     assert read("group=tag&measure=tokens").measure is Measure.SPEND
     assert read("group=tag&measure=requests").measure is Measure.REQUESTS
