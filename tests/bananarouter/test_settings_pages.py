@@ -152,9 +152,9 @@ def test_notifications_are_chosen_and_security_mail_stays(alice, client):
     assert re.search(r'name="product-web">', page)
 
 
-def test_the_page_says_what_is_not_sent_yet_and_what_a_phone_is_for(alice, client):
+def test_the_page_says_what_is_always_mailed_and_what_a_phone_is_for(alice, client):
     page = text_of(client.get(reverse("settings_notifications")))
-    assert "do not go out yet" in page
+    assert "Nor can the answer to a fapiao" in page
     assert "needs a verified phone number" in page
     assert 'name="low_balance-sms" disabled' in page
     assert 'name="product-sms"' not in page
