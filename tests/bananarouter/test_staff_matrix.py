@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
-from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,7 +13,6 @@ from accounts.models import AbuseReport, Account
 from bananarouter import staff_roles
 from billing.models import FapiaoRequest, StaffCredit, StatementRow, Suspense
 from tests import factories
-from tests.bananarouter import staff_matrix
 from tests.bananarouter.staff_matrix import Asker
 from tests.billing.payments import cashier
 
@@ -80,7 +78,9 @@ def rows(settings):
                 needs_second=True, asked_by="staff:1", asked_at=now,
             )
         ],
-        "billing.fapiaorequest": [FapiaoRequest.objects.create(order=order, title="A", created_at=now, updated_at=now)],
+        "billing.fapiaorequest": [
+            FapiaoRequest.objects.create(order=order, title="A", created_at=now, updated_at=now)
+        ],
         "accounts.abusereport": [AbuseReport.objects.get(pk=report.pk)],
         "accounts.contactrequest": [question],
         "accounts.disclosure": letters,
