@@ -15,7 +15,7 @@ View = Callable[..., HttpResponseBase]
 
 
 class StaffSite(admin.AdminSite):
-    """The admin, titled; whoever lacks the second factor is led to it (bananarouter.pages.staff)."""
+    """The admin, titled; who lacks a second factor is led to it (bananarouter.pages.staff)."""
 
     site_header = "BananaRouter staff"
     site_title = "BananaRouter staff"
