@@ -84,7 +84,7 @@ def _write(
     request: HttpRequest, page: Table, flag: int, *, text: str, row: str | None = None
 ) -> None:
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=request.user.pk or 0,
         content_type=ContentType.objects.get_for_model(page.model, for_concrete_model=False),
         object_id=row,
         object_repr="",
