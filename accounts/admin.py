@@ -109,13 +109,16 @@ class UserAdmin(UserBase):
         if not change:
             owners.open_account(obj)
 
-    @admin.action(description="Lock out: end all sessions and refuse log-in (keys go on)")
+    @admin.action(
+        description="Lock out: end all sessions and refuse log-in (keys go on)",
+        permissions=["change"],
+    )
     def lock_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         others = queryset.exclude(pk=request.user.pk or 0)  # nobody locks out themselves
         count = sum(owners.lock_out(user) for user in others)
         self.message_user(request, f"Locked out {count} users.", messages.SUCCESS)
 
-    @admin.action(description="Let in again")
+    @admin.action(description="Let in again", permissions=["change"])
     def let_in(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         # Who is being erased does not come back.
         going = Closure.objects.filter(state=Closure.State.CLOSING).values("user")
@@ -183,11 +186,11 @@ class AccountAdmin(AccountBase):
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:  # noqa: ARG002
         return False  # its ledger stays; close it
 
-    @admin.action(description="Close: refuse the keys of these accounts")
+    @admin.action(description="Close: refuse the keys of these accounts", permissions=["change"])
     def close(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
         self._switch(request, queryset, is_active=False)
 
-    @admin.action(description="Reopen")
+    @admin.action(description="Reopen", permissions=["change"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
         self._switch(request, queryset, is_active=True)
 
@@ -311,7 +314,10 @@ class ApiKeyAdmin(KeyBase):
         super().save_model(request, obj, form, change)
         changes.announce(Change.Topic.KEY, str(obj.pk))
 
-    @admin.action(description="Disable for good, on every worker within a second")
+    @admin.action(
+        description="Disable for good, on every worker within a second",
+        permissions=["change"],
+    )
     def disable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         count = sum(keys.disable(key) for key in queryset)
         self.message_user(request, f"Disabled {count} keys.", messages.SUCCESS)

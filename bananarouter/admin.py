@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,12 +16,14 @@ from accounts.admin_contact import PERMISSION, Messages, Overdue
 from accounts.admin_decisions import Decisions, Refused, Tool, staff
 from accounts.admin_fixed import Fixed
 from accounts.models import AbuseReport, Account, ApiKey, Takedown
+from bananarouter import staff_audit
 from logs.models import RequestLog
 
 if TYPE_CHECKING:  # generic for the type checker only
     Base = admin.ModelAdmin[Takedown]
+    LogBase = admin.ModelAdmin[LogEntry]
 else:
-    Base = admin.ModelAdmin
+    Base = LogBase = admin.ModelAdmin
 
 Decision = Takedown.Decision
 _LAST_FOUR = re.compile(r"[0-9A-Za-z]{4}")
@@ -150,6 +153,24 @@ class AbuseReportAdmin(Decisions):
             )
         except takedowns.NotInForce as error:
             raise Refused("It was lifted before.") from error
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(Fixed, LogBase):
+    """What staff changed and read, latest first; rows by number, people by no name."""
+
+    list_display = ("action_time", "user", "did", "content_type", "object_id", "change_message")
+    list_filter = ("action_time", "action_flag", "content_type")
+    list_select_related = ("user", "content_type")
+    search_fields = ("=user__username", "=object_id")
+    search_help_text = "The username of one of the staff, or a row's number"
+    ordering = ("-pk",)
+    exclude = ("object_repr",)
+    show_full_result_count = False
+
+    @admin.display(description="did", ordering="action_flag")
+    def did(self, row: LogEntry) -> str:
+        return staff_audit.WORDS.get(row.action_flag, "")
 
 
 @admin.register(Takedown)

@@ -191,9 +191,6 @@ SECTIONS: Final = (
             _clause(
                 "4.2-access",
                 _("Staff see what their role needs, and what they read is noted."),
-                _("That each role is kept from all that is not its own, and needs a second "
-                  "factor."),
-                OPERATION,
             ),
             _clause(
                 "4.3-retention",

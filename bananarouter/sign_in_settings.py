@@ -83,3 +83,10 @@ MFA_FORMS = {
     "add_webauthn": "accounts.mfa_forms.AddPasskey",
     "edit_webauthn": "accounts.mfa_forms.RenamePasskey",
 }
+# Staff need a second factor where others reach the pages: behind TLS, or under a name that is not
+# this machine's own.
+_HOSTS = set(env.words("ALLOWED_HOSTS")) - {"localhost", "127.0.0.1", "[::1]"}
+_IS_REACHED = env.flag("HTTPS", default=False) or bool(_HOSTS)
+STAFF_SECOND_FACTOR = env.flag(
+    "STAFF_SECOND_FACTOR", default=_IS_REACHED and not env.flag("DEBUG", default=False)
+)

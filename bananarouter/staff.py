@@ -1,18 +1,49 @@
-"""The staff site: Django's admin under our own name."""
+"""The staff site: Django's admin under our own name, behind a second factor, with a log."""
 
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
+
+from bananarouter import staff_audit, staff_factor
+
+View = Callable[..., HttpResponseBase]
 
 
 class StaffSite(admin.AdminSite):
-    """The admin, titled."""
+    """The admin, titled; who lacks a second factor is led to it (bananarouter.pages.staff)."""
 
     site_header = "BananaRouter staff"
     site_title = "BananaRouter staff"
     index_title = "Operations"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and staff_factor.missing(request) is None
+
+    def admin_view(self, view: View, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002  Django's signature
+        """Guard a page, and note whose rows it showed and which action it carried out."""
+        guarded = super().admin_view(view, cacheable)
+        page = getattr(view, "__self__", None)
+        if not isinstance(page, admin.ModelAdmin):
+            return guarded
+
+        def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            is_action = request.method == "POST" and "action" in request.POST
+            since = staff_audit.latest(request) if is_action else 0
+            response: HttpResponseBase = guarded(request, *args, **kwargs)
+            if not self.has_permission(request):
+                return response
+            if is_action:
+                staff_audit.note_action(request, page, since=since)
+            row = kwargs.get("object_id") or kwargs.get("pk") or ""
+            staff_audit.note_read(request, page, response, row=str(row))
+            return response
+
+        return update_wrapper(noted, guarded)
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

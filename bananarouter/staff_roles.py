@@ -9,6 +9,8 @@ from typing import Final
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
+from accounts import disclosures
+
 _SUPPORT: Final = (
     "accounts.view_account", "accounts.view_contactrequest", "accounts.change_contactrequest",
     "billing.view_order", "billing.view_orderevent", "billing.view_refund",
@@ -39,6 +41,19 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
         "billing.view_ratecard", "billing.view_rate",
         "routing.view_incident", "routing.add_incident", "routing.change_incident",
         "routing.view_incidentupdate", "routing.add_incidentupdate",
+    ),
+    # What people ask about their data, what authorities ask, what must be kept; nothing of money.
+    # Only members see the register of disclosures (accounts.disclosures).
+    disclosures.ROLE: (
+        "accounts.view_account", "accounts.view_user", "accounts.view_membership",
+        "accounts.view_contactrequest", "accounts.change_contactrequest",
+        "accounts.view_export", "accounts.add_export", "accounts.change_export",
+        "accounts.view_closure", "accounts.view_takedown",
+        "accounts.view_consent", "accounts.view_policyversion", "accounts.add_policyversion",
+        "logs.view_legalhold", "logs.add_legalhold", "logs.change_legalhold",
+        "logs.view_heldrequest", "logs.view_retentionrun", "logs.view_securityentry",
+        "logs.view_debugsession", "logs.view_debugview",
+        "admin.view_logentry",
     ),
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Staff's side of exports: who, when, what became of it; started for a proven request only."""
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -42,7 +42,7 @@ def test_staff_start_the_export_of_a_proven_request_and_it_is_on_record(staff):
     assert (made.user, made.request, made.started_by.username) == (asked.user, asked, "staff")
     assert bytes(made.session_digest) == b""
     assert "Started 1 exports" in page
-    assert str(made.public_id) in LogEntry.objects.get().change_message
+    assert str(made.public_id) in LogEntry.objects.get(action_flag=CHANGE).change_message
 
 
 def test_none_is_started_that_was_not_proven_or_asks_for_something_else(staff):

@@ -6,7 +6,7 @@ import io
 import uuid
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.management import call_command
@@ -116,7 +116,7 @@ def test_a_fapiao_is_refused_with_a_reason_that_the_payer_reads(finance, asked, 
     assert "Write why" in text(finance.post(url, {"answer": "refuse", "note": " "}))
     sent = {"answer": "refuse", "note": "The title is not registered."}
     assert finance.post(url, sent).status_code == 302
-    assert "The title is not registered." in LogEntry.objects.get().change_message
+    assert "The title is not registered." in LogEntry.objects.get(action_flag=CHANGE).change_message
     client.force_login(User.objects.get(username="alice"))
     shown = client.get(reverse("billing_order_fapiao", args=[asked.order.number]))
     assert "The title is not registered." in text(shown)
