@@ -32,6 +32,11 @@ BATCH_SECONDS = Histogram(
 WEBHOOKS = Counter("bnr_payment_webhooks", "Notices of processors.", ["processor", "outcome"])
 
 # Request logs.
+BLOCKED = Gauge(
+    "bnr_blocked_addresses",
+    "Addresses shut out for guessing keys when one last came or went, of each worker.",
+    multiprocess_mode="livesum",
+)
 LOG_QUEUE = Gauge("bnr_log_queue", "Request log rows that wait.", multiprocess_mode="livesum")
 LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")
 # `cause`: full (the queue), refused (the database took no such row), stopped (at exit).

@@ -120,9 +120,10 @@ SECTIONS: Final = (
             _clause("2-monitor", _("Load is measured, and operators see it.")),
             _clause(
                 "2-abuse",
-                _("Attacks are cut off by limits and blocks that end by themselves."),
-                _("That staff see blocks and lift them."),
-                OPERATION,
+                _(
+                    "Attacks are cut off by limits and blocks that end by themselves; staff see "
+                    "how many stand, and lift one."
+                ),
             ),
             _clause("2-failures", _("When a vendor fails, another one answers, or you are told.")),
             _clause(

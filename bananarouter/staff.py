@@ -57,7 +57,13 @@ class StaffSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Add the pages that belong to no table."""
-        from bananarouter.pages.legal import publishing  # noqa: PLC0415 - apps are loaded by then
+        from bananarouter.pages import blocks  # noqa: PLC0415 - apps are loaded by then
+        from bananarouter.pages.legal import publishing  # noqa: PLC0415
 
         publish = self.admin_view(publishing.Publish.as_view())
-        return [path("policies/", publish, name="policy_publish"), *super().get_urls()]
+        lift = self.admin_view(blocks.Lift.as_view())
+        own = [
+            path("policies/", publish, name="policy_publish"),
+            path("blocks/", lift, name="lift_block"),
+        ]
+        return [*own, *super().get_urls()]

@@ -52,9 +52,9 @@ def note_read(request: HttpRequest, page: Table, response: HttpResponseBase, *, 
     if response.status_code != 200 or not is_personal(page.model):
         return
     if row:
-        _write(request, page, READ, row=row, text="Read.")
+        _write(request, page.model, READ, row=row, text="Read.")
     elif shown := _listed(response):
-        _write(request, page, READ, text=f"Listed: {_numbers(shown)}.")
+        _write(request, page.model, READ, text=f"Listed: {_numbers(shown)}.")
 
 
 def _listed(response: HttpResponseBase) -> list[str]:
@@ -70,9 +70,14 @@ def note_action(request: HttpRequest, page: Table, *, since: int) -> None:
         return
     chosen = request.POST.getlist("_selected_action")
     if request.POST.get("select_across") == "1":
-        _write(request, page, CHANGE, text=f"{name}: all rows of the list.")
+        _write(request, page.model, CHANGE, text=f"{name}: all rows of the list.")
     elif chosen:
-        _write(request, page, CHANGE, text=f"{name}: {_numbers(chosen)}.")
+        _write(request, page.model, CHANGE, text=f"{name}: {_numbers(chosen)}.")
+
+
+def note(request: HttpRequest, model: type[Model], text: str) -> None:
+    """Note what was done on a page that belongs to no table; `model` is what it was done with."""
+    _write(request, model, CHANGE, text=text)
 
 
 def _numbers(chosen: Sequence[str]) -> str:
@@ -81,11 +86,11 @@ def _numbers(chosen: Sequence[str]) -> str:
 
 
 def _write(
-    request: HttpRequest, page: Table, flag: int, *, text: str, row: str | None = None
+    request: HttpRequest, model: type[Model], flag: int, *, text: str, row: str | None = None
 ) -> None:
     LogEntry.objects.create(
         user_id=request.user.pk or 0,
-        content_type=ContentType.objects.get_for_model(page.model, for_concrete_model=False),
+        content_type=ContentType.objects.get_for_model(model, for_concrete_model=False),
         object_id=row,
         object_repr="",
         action_flag=flag,

@@ -37,6 +37,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
         "billing.add_promotioncode", "billing.change_promotioncode",
     ),
     "operations": (
+        "accounts.lift_block",
         "routing.view_channel", "routing.view_endpoint", "routing.view_model",
         "billing.view_ratecard", "billing.view_rate",
         "routing.view_incident", "routing.add_incident", "routing.change_incident",

@@ -15,7 +15,7 @@ from bananarouter import observability, server
 from bananarouter.pages.catalogue import offers
 from billing import bank
 from logs import debug_captures, recorder
-from routing import catalogue, pulse, tokenizer, upstream
+from routing import catalogue, lifting, pulse, tokenizer, upstream
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Life:
         """Be ready to serve: money first, so that nothing is admitted without it."""
         observability.guard_process()
         observability.guard_loop(asyncio.get_running_loop())
-        for part in (keys, catalogue, offers, bank):
+        for part in (keys, catalogue, offers, bank, lifting):
             part.connect(self._listener)
         await bank.start()
         await asyncio.to_thread(catalogue.refresh)

@@ -54,6 +54,15 @@ class Blocks:
             self._blocks.popitem(last=False)
         return for_s
 
+    def lift(self, address: str, now: float) -> None:
+        """Let an address in again, as if it had never been shut out."""
+        for day in list(self._salts):
+            self._blocks.pop(self._cell(address, day, now), None)
+
+    def standing(self, now: float) -> int:
+        """Return how many addresses are shut out."""
+        return sum(block.until > now for block in self._blocks.values())
+
     def clear(self) -> None:
         """Forget all addresses, and overwrite the salts."""
         self._blocks.clear()

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from django.conf import settings
 
+from accounts import metrics
 from accounts.keys import Caller
 from logs import abuse
 
@@ -81,6 +82,9 @@ class _Rates:
         used_s = max(0.0, self._full_at.get(cell, 0.0) - now)
         free_s = PERIOD_S + SLACK_S - used_s
         return max(0, min(limit, math.floor(free_s * limit / PERIOD_S)))
+
+    def drop(self, cell: object) -> None:
+        self._full_at.pop(cell, None)
 
     def clear(self) -> None:
         self._full_at.clear()
@@ -222,6 +226,16 @@ def _note_attempt(cell: str, limit: int, now: float) -> None:
         _attempts.take(cell, allowed, now)
         return
     _blocks.block(cell, now)
+    metrics.BLOCKED.set(_blocks.standing(now))
+
+
+def lift(ip: str, now: float) -> None:
+    """Let an address try keys again at once; of an IPv6 address, its network."""
+    cell = _network(ip) if ":" in ip else ip
+    _blocks.lift(cell, now)
+    for rates in (_failures, _attempts):
+        rates.drop(cell)
+    metrics.BLOCKED.set(_blocks.standing(now))
 
 
 def forget() -> None:

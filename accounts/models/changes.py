@@ -21,11 +21,15 @@ class Change(models.Model):
         CATALOGUE = "catalogue"  # channels, models, endpoints, prices
         WALLET = "wallet"  # ref: wallet's account id; frozen, thawed, topped up
         RECALL = "recall"  # ref: wallet's account id; give idle credit back
+        LIFT = "lift"  # ref: an address, sealed, whose block ends (routing/lifting.py)
 
     seq = models.BigIntegerField(primary_key=True)
     topic = models.CharField(max_length=12, choices=Topic.choices)
-    ref = models.CharField(max_length=64, blank=True)
+    ref = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        permissions = [("lift_block", "Can let an address in again")]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.topic} {self.ref}"

@@ -42,7 +42,7 @@ VERSIONS: Mapping[str, tuple[Version, ...]] = {
         Version(
             number="4",
             effective_on=dt.date(2026, 11, 26),
-            sha256="7efceeab65d9d90c538ee650fdc7572bef7352e4fb3b616a4b25043494835c31",
+            sha256="a98e08a25ff75326be1777ff0dc74af9b6fb6418968942e4c7a999112cbd9650",
             summary=_(
                 "Says how debug mode, copies of your data, closing an account, the archive, holds, "
                 "disclosures and notices work, now that they exist."

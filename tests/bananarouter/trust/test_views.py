@@ -31,7 +31,7 @@ def report(settings, tmp_path):
     proof = trust.Proof(test="tests/test_x.py::test_it_holds", databases=["sqlite"])
     proofs = {
         "2-keys": [trust.Proof(test=proof.test, databases=["sqlite"], breaks=[broken])],
-        "2-abuse": [trust.Proof(test=proof.test, databases=["sqlite"], breaks=[broken])],
+        "4.1-regions": [trust.Proof(test=proof.test, databases=["sqlite"], breaks=[broken])],
         "2-route": [proof],
     }
     made = trust.Report(version="abc", made_at="2026-11-26T22:00:00+00:00", proofs=proofs)
