@@ -15,7 +15,6 @@ from bananarouter.pages.words import Words
 # Whose work it is that a clause waits for.
 OPERATION = _("Running it: abuse, regions, staff roles")
 RULES = _("Rules of jurisdictions")
-SCENES = _("Proof of the whole way in a browser and with real programs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +68,6 @@ SECTIONS: Final = (
             _clause(
                 "1.2-content",
                 _("Prompts and answers are never stored."),
-                _("That no byte of them is on any disk after crashes, with the code broken once."),
-                SCENES,
             ),
             _clause(
                 "1.2-law",
