@@ -1,5 +1,7 @@
 """Measures the server time of every page with a million requests in the account.
 
+`--orders 100000`: of the pages about money alone, with so many orders instead.
+
 In-process (Django's test client, DEBUG off), warm, on SQLite and on PostgreSQL. The pages are those
 of the URLconf that answer 200 to the account's owner; tests/site.py gives their arguments. On a
 busy machine the best time and this process's CPU tell more than the median.
@@ -28,7 +30,7 @@ MORE = [
 ]  # fmt: skip
 
 
-def measure(requests: int) -> None:
+def measure(requests: int, orders: int) -> None:
     """Fill the database that the environment names, and print a line for each page."""
     import django  # noqa: PLC0415 - the environment is set by then
 
@@ -40,20 +42,26 @@ def measure(requests: int) -> None:
     from django.test import Client  # noqa: PLC0415
 
     from benchmarks import million  # noqa: PLC0415
+    from benchmarks import orders as many_orders  # noqa: PLC0415
     from tests import site  # noqa: PLC0415
 
     settings.ALLOWED_HOSTS = ["testserver"]
     call_command("migrate", verbosity=0)
     scene = site.build()
     began = time.monotonic()
-    million.fill(scene.account, scene.alice, requests=requests)
-    print(f"{connection.vendor}: {requests:,} requests made in {time.monotonic() - began:.0f} s")
+    if orders:
+        many_orders.fill(scene.account, scene.alice, orders=orders)
+        million.analyze()
+    else:
+        million.fill(scene.account, scene.alice, requests=requests)
+    made = f"{orders:,} orders" if orders else f"{requests:,} requests"
+    print(f"{connection.vendor}: {made} made in {time.monotonic() - began:.0f} s")
     client = Client()
     client.force_login(scene.alice)
     urls = [scene.url(route) for route in site.ours()]
     heads = f"{'best':>8} {'median':>8} {'p95':>8} {'our CPU':>8} {'queries':>8} {'KiB':>6}"
     print(f"{'page, milliseconds':44} {heads}")
-    for url in [*urls, *MORE]:
+    for url in [url for url in urls if "/billing" in url] if orders else [*urls, *MORE]:
         _measure_page(client, url)
 
 
@@ -87,7 +95,7 @@ def _measure_page(client: Any, url: str) -> None:
     )
 
 
-def run(backends: list[str], requests: int, *, script: str = __file__) -> None:
+def run(backends: list[str], requests: int, *, orders: int = 0, script: str = __file__) -> None:
     """Measure on each database, in a process of its own, by the script's `--measure`."""
     from tests.servers import PostgreSQL, fresh_database  # noqa: PLC0415
 
@@ -97,7 +105,8 @@ def run(backends: list[str], requests: int, *, script: str = __file__) -> None:
                                                              "CREDENTIAL_KEY")}  # fmt: skip
             env = {**os.environ, **made, "DATA_DIR": folder, "LOG_LEVEL": "WARNING"}
             env.pop("DATABASE_URL", None)
-            command = [sys.executable, script, "--measure", "--requests", str(requests)]
+            command = [sys.executable, script, "--measure", "--requests", str(requests),
+                       "--orders", str(orders)]  # fmt: skip
             if backend == "sqlite":
                 subprocess.run(command, env=env, check=True, cwd=ROOT)
                 continue
@@ -114,6 +123,7 @@ def options_of(text: str | None, arguments: list[str] | None = None) -> argparse
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--orders", type=int, default=0)
     parser.add_argument("--backends", nargs="*", default=["sqlite", "postgresql"])
     parser.add_argument("--measure", action="store_true", help="the database of the environment")
     return parser.parse_args(arguments)
@@ -123,9 +133,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the options and measure."""
     options = options_of(__doc__, arguments)
     if options.measure:
-        measure(options.requests)
+        measure(options.requests, options.orders)
     else:
-        run(options.backends, options.requests)
+        run(options.backends, options.requests, orders=options.orders)
 
 
 if __name__ == "__main__":
