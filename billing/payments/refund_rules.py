@@ -35,7 +35,8 @@ def check_own(order: Order, amount_minor: int) -> None:
     wallet = Wallet.objects.filter(pk=order.account_id).first()
     if wallet is None or wallet.frozen or not order.account.is_active:
         raise RefundRefused("frozen")
-    if amount_minor > _affordable_minor(order, wallets.available(wallet)):
+    free = wallets.available(wallet)
+    if amount_minor > _affordable_minor(order, free, before=returning.gone(order)):
         raise RefundRefused("spent")
 
 
@@ -57,9 +58,9 @@ def _check(order: Order, amount_minor: int) -> None:
 def refundable(order: Order, *, now: dt.datetime) -> int:
     """Return what the payer may take back of one recent order, with its tax, in minor units."""
     days = dt.timedelta(days=settings.PAYMENTS.refund_days)
-    if order.paid_at is None or now - order.paid_at > days:
+    if order.paid_at is None or now - order.paid_at > days or order.state not in REFUNDABLE:
         return 0
-    return _refundable(order, _free(order.account_id))
+    return _affordable_minor(order, _free(order.account_id), before=returning.gone(order))
 
 
 def unspent(account: Account, *, wallet: Wallet | None = None) -> Sequence[tuple[Order, int]]:
@@ -70,13 +71,15 @@ def unspent(account: Account, *, wallet: Wallet | None = None) -> Sequence[tuple
     """
     free = _free(account.pk) if wallet is None else _takeable(wallet, account)
     found = []
-    orders = account.orders.filter(state__in=REFUNDABLE).select_related("account")
-    for order in orders.order_by("-paid_at", "-pk")[:ORDERS_MAX]:
+    paid = account.orders.filter(state__in=REFUNDABLE).select_related("account")
+    orders = list(paid.order_by("-paid_at", "-pk")[:ORDERS_MAX]) if free > 0 else []
+    gone = returning.gone_of(orders)
+    for order in orders:
         if free <= 0:
             break
-        amount = _refundable(order, free)
+        amount = _affordable_minor(order, free, before=gone[order.pk])
         if amount:
-            free -= returning.share(order, amount).credit_nusd
+            free -= returning.split(order, amount, before=gone[order.pk]).credit_nusd
             found.append((order, amount))
     return found
 
@@ -91,13 +94,11 @@ def _takeable(wallet: Wallet, account: Account) -> int:
     return wallets.available(wallet) if account.is_active and not wallet.frozen else 0
 
 
-def _refundable(order: Order, free_nusd: int) -> int:
-    return _affordable_minor(order, free_nusd) if order.state in REFUNDABLE else 0
+def _affordable_minor(order: Order, free_nusd: int, *, before: returning.Share) -> int:
+    """Return the largest amount that can go back of an order and costs no more than `free_nusd`.
 
-
-def _affordable_minor(order: Order, free_nusd: int) -> int:
-    """Return the largest amount that can go back of an order and costs no more than `free_nusd`."""
-    before = returning.gone(order)
+    `before`: what went back of it so far.
+    """
     low = 0
     high = max(0, order.total_minor - before.net_minor - before.tax_minor)
     while low < high:

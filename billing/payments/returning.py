@@ -6,7 +6,8 @@ UPDATE on the order; the wallet is locked here.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import F, Sum
@@ -58,17 +59,27 @@ def check_paid(order: Order, notice: Notice) -> None:
 
 def gone(order: Order) -> Share:
     """Return what went back of an order so far: refunds that did not fail, disputes taken."""
-    refunds = order.refunds.exclude(state=Refund.State.FAILED)
-    disputes = order.disputes.exclude(taken_nusd=0, owed_nusd=0)
-    tax = amount = credit = 0
+    return gone_of([order])[order.pk]
+
+
+def gone_of(orders: Collection[Order]) -> Mapping[uuid.UUID, Share]:
+    """Return what went back of each of some orders; two queries."""
+    ids = [order.pk for order in orders]
+    refunds = Refund.objects.filter(order__in=ids).exclude(state=Refund.State.FAILED)
+    disputes = Dispute.objects.filter(order__in=ids).exclude(taken_nusd=0, owed_nusd=0)
+    found = dict.fromkeys(ids, NOTHING)
     for rows, taken in ((refunds, F("wallet_nusd")), (disputes, F("taken_nusd"))):
-        sums = rows.aggregate(
+        sums = rows.order_by().values_list("order_id").annotate(
             amount=Sum("amount_minor"), tax=Sum("tax_minor"), credit=Sum(taken + F("owed_nusd"))
-        )
-        amount += sums["amount"] or 0
-        tax += sums["tax"] or 0
-        credit += sums["credit"] or 0
-    return Share(net_minor=amount - tax, tax_minor=tax, credit_nusd=credit)
+        )  # fmt: skip
+        for order_id, amount, tax, credit in sums:
+            before = found[order_id]
+            found[order_id] = Share(
+                net_minor=before.net_minor + amount - tax,
+                tax_minor=before.tax_minor + tax,
+                credit_nusd=before.credit_nusd + credit,
+            )
+    return found
 
 
 def remaining_minor(order: Order) -> int:

@@ -149,6 +149,19 @@ def test_a_frozen_wallet_gives_nothing_back_by_itself(alice):
 
 
 @pytest.mark.django_db
+def test_what_is_unspent_is_found_in_four_queries_however_many_orders_it_came_with(
+    alice, django_assert_num_queries
+):
+    orders = [pay(alice) for _ in range(5)]
+    ask(orders[4], 400)
+    spend(alice, 7 * USD)
+    with django_assert_num_queries(4):
+        found = refund_rules.unspent(alice)
+    back = [(orders[4], 600), *((order, 1_000) for order in orders[3:0:-1]), (orders[0], 300)]
+    assert found == back
+
+
+@pytest.mark.django_db
 def test_staff_cannot_take_what_is_spent_unless_they_force_it(alice):
     order = pay(alice)
     spend(alice, 7 * USD)
