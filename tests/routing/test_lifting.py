@@ -1,9 +1,11 @@
 """Staff let a blocked address in again, and every worker hears of it."""
 
 import asyncio
+import threading
 import time
 
 import pytest
+from django.db import connections
 
 from accounts import changes
 from accounts.models import Change
@@ -34,16 +36,28 @@ def may_try(ip):
     return True
 
 
+def announce(address):
+    """Announce on a thread of its own, and leave no connection there."""
+    try:
+        lifting.announce(address)
+    finally:
+        connections.close_all()
+
+
 def hear(*told, until):
     """Be a worker: listen on an event loop while each of `told` is announced."""
 
     async def main():
         listener = changes.Listener(poll_s=0.05)
         lifting.connect(listener)
+        is_listening = threading.Event()
+        listener.subscribe(Change.Topic.LIFT, lambda _: is_listening.set())
         listener.start()
         try:
+            # What is announced before a listener's first look is not told to it.
+            assert await asyncio.to_thread(is_listening.wait, 10)
             for address in told:
-                await asyncio.to_thread(lifting.announce, address)
+                await asyncio.to_thread(announce, address)
             deadline = time.monotonic() + 10
             while not until() and time.monotonic() < deadline:
                 await asyncio.sleep(0.02)

@@ -8,7 +8,7 @@ from logs.models import ArchiveKey, ArchiveRejection, RequestLog
 from tests.logs.archive.test_feed import HOUR, NOON, SETTLED, archive_sums, log_sums, write
 
 NOW = NOON + 30 * HOUR
-ALICE, BOB = 41, 42
+ALICE, BOB = 10**9, 10**9 + 1
 
 
 @pytest.fixture

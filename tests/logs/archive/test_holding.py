@@ -13,7 +13,7 @@ from tests.logs.archive.test_feed import HOUR, LEAVES, NOON, SETTLED, write
 
 pytestmark = pytest.mark.clause("4.3-legal-hold")
 DAY = dt.timedelta(days=1)
-BOB = 42
+BOB = 10**9  # no account: its number is that of none that a test makes
 
 
 @pytest.fixture

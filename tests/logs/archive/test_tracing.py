@@ -28,7 +28,7 @@ def alice(archive, tmp_path, settings):
     )
     user = factories.user("alice")
     write(hour=NOON, rows=3, account_id=factories.account_of(user).pk)
-    write(hour=NOON + HOUR / 2, rows=2, account_id=42)
+    write(hour=NOON + HOUR / 2, rows=2, account_id=10**9)
     feed.run(now=NOON + HOUR + SETTLED)
     return user
 
