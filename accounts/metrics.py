@@ -12,6 +12,11 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 # The proxy: `surface` is routing.surfaces.Surface, `status_class` is 2xx, 4xx or 5xx.
 REQUESTS = Counter("bnr_requests", "Answered requests.", ["surface", "status_class"])
+BLOCKED = Gauge(
+    "bnr_blocked_addresses",
+    "Addresses shut out for guessing keys; each worker counts its own.",
+    multiprocess_mode="livesum",
+)
 IN_FLIGHT = Gauge("bnr_requests_in_flight", "Requests being served.", multiprocess_mode="livesum")
 FIRST_BYTE = Histogram(
     "bnr_first_byte_seconds", "From a request's arrival to its first byte.", buckets=_ANSWER_S
@@ -32,11 +37,6 @@ BATCH_SECONDS = Histogram(
 WEBHOOKS = Counter("bnr_payment_webhooks", "Notices of processors.", ["processor", "outcome"])
 
 # Request logs.
-BLOCKED = Gauge(
-    "bnr_blocked_addresses",
-    "Addresses shut out for guessing keys when one last came or went, of each worker.",
-    multiprocess_mode="livesum",
-)
 LOG_QUEUE = Gauge("bnr_log_queue", "Request log rows that wait.", multiprocess_mode="livesum")
 LOG_ROWS = Counter("bnr_log_rows", "Request log rows written.")
 # `cause`: full (the queue), refused (the database took no such row), stopped (at exit).

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from bananarouter.pages.words import Words
 
 # Whose work it is that a clause waits for.
-OPERATION = _("Running it: abuse, regions, staff roles")
+OPERATION = _("Running it in several regions")
 RULES = _("Rules of jurisdictions")
 
 

@@ -1,7 +1,7 @@
 """Staff let an address in again that guessed keys: every worker hears of it within a second.
 
 Workers know blocked addresses as digests alone, each its own (logs.abuse), so the address itself
-is told, sealed; rows of changes go within the hour.
+is told, sealed. Rows of changes go after an hour, but the newest one.
 """
 
 import asyncio

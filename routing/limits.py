@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 
 from django.conf import settings
 
-from accounts import metrics
 from accounts.keys import Caller
 from logs import abuse
 
@@ -226,7 +225,6 @@ def _note_attempt(cell: str, limit: int, now: float) -> None:
         _attempts.take(cell, allowed, now)
         return
     _blocks.block(cell, now)
-    metrics.BLOCKED.set(_blocks.standing(now))
 
 
 def lift(ip: str, now: float) -> None:
@@ -235,7 +233,11 @@ def lift(ip: str, now: float) -> None:
     _blocks.lift(cell, now)
     for rates in (_failures, _attempts):
         rates.drop(cell)
-    metrics.BLOCKED.set(_blocks.standing(now))
+
+
+def blocked(now: float) -> int:
+    """Return how many addresses are shut out of this worker."""
+    return _blocks.standing(now)
 
 
 def forget() -> None:

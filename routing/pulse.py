@@ -70,6 +70,7 @@ async def _run() -> None:
         before = time.monotonic()
         await asyncio.sleep(TICK_S)
         now = time.monotonic()
+        metrics.BLOCKED.set(limits.blocked(now))
         metrics.LOOP_LAG.set(max(0.0, now - before - TICK_S))
         metrics.IN_FLIGHT.set(limits.running())
         for beating in list(_open):

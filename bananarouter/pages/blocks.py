@@ -44,7 +44,7 @@ class Lift(View):
         if not form.is_valid():
             return self._page(request, form)
         with transaction.atomic():
-            # Who did it and when; the address stands nowhere but sealed, for an hour.
+            # Who did it and when; the address stands nowhere but in the change, sealed.
             staff_audit.note(request, Change, "Let an address in again.")
             lifting.announce(form.cleaned_data["address"])
         messages.success(request, "Every worker lets the address in within a second.")

@@ -69,9 +69,12 @@ def hear(*told, until):
 
 @pytest.mark.clause("2-abuse")
 def test_a_worker_lets_an_address_in_again_that_staff_name():
+    assert limits.blocked(time.monotonic()) == 3
     hear(IP, until=lambda: may_try(IP))
     assert may_try(IP)
     assert not may_try(OTHER)
+    assert limits.blocked(time.monotonic()) == 2
+    assert limits.blocked(time.monotonic() + limits.BLOCK_S) == 0
 
 
 def test_of_an_ipv6_address_its_network_is_let_in():

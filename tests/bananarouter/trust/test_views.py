@@ -48,7 +48,7 @@ def test_each_promise_stands_there_with_its_state(report, django_assert_max_num_
         assert str(clause.promise) in text_of(response)
     assert report.totals() == {"proved": 1, "partly": 1, "open": len(clauses.BY_ID) - 2}
     assert "Last run on 2026-11-26, at version abc." in text_of(response)
-    assert "It waits for: Running it: abuse, regions, staff roles" in text_of(response)
+    assert "It waits for: Running it in several regions" in text_of(response)
 
 
 def test_a_test_that_never_failed_proves_nothing(report):
