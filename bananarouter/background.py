@@ -4,18 +4,25 @@ The beat is a thread of the worker: one machine needs no third process for a lis
 Several of these may run; every task bears being run twice.
 """
 
+import contextlib
 import logging
+import os
 import threading
 import warnings
+from pathlib import Path
 
 from celery.beat import EmbeddedService, Scheduler
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 
 from bananarouter import env
 
+# A task can wait; a person or a processor that waits for an answer comes first.
+NICENESS = 10
+
 
 def main() -> None:
     """Work until SIGTERM."""
+    _give_way()
     env.use_settings()
     from bananarouter import celery, observability  # noqa: PLC0415 - needs the settings' name
 
@@ -40,6 +47,18 @@ def main() -> None:
         quiet=True,
     )
     worker.start()
+
+
+def _give_way() -> None:
+    """Take the processor where nobody else wants it.
+
+    Linux may weigh whole sessions before processes (sched(7), "The autogroup feature", 2024-05):
+    one that is ours alone is told as well.
+    """
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
+    os.nice(NICENESS)
 
 
 if __name__ == "__main__":

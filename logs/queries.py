@@ -127,17 +127,17 @@ class Labeled(NamedTuple):
 
 
 # Labels that cost most are told apart; all in one statement, so that it adds up.
+# Rows are read twice, which takes half as long as keeping them between (on both databases).
 _LABELED = """
-WITH sums AS MATERIALIZED (
-    SELECT {at} AS at, label, SUM(requests) AS requests, SUM(cost_nusd) AS cost
-    FROM logs_labelhour h
-    WHERE account_id = %s AND hour >= %s AND hour < %s AND kind = %s GROUP BY 1, 2
-), largest AS (
-    SELECT label AS told FROM sums GROUP BY label
-    ORDER BY SUM(cost) DESC, SUM(requests) DESC, label LIMIT %s
+WITH largest AS MATERIALIZED (
+    SELECT label FROM logs_labelhour
+    WHERE account_id = %s AND hour >= %s AND hour < %s AND kind = %s GROUP BY label
+    ORDER BY SUM(cost_nusd) DESC, SUM(requests) DESC, label LIMIT %s
 )
-SELECT at, told, CAST(SUM(requests) AS bigint), CAST(SUM(cost) AS bigint)
-FROM sums LEFT JOIN largest ON told = label GROUP BY 1, 2
+SELECT {at}, CASE WHEN label IN (SELECT label FROM largest) THEN label END,
+    CAST(SUM(requests) AS bigint), CAST(SUM(cost_nusd) AS bigint)
+FROM logs_labelhour h
+WHERE account_id = %s AND hour >= %s AND hour < %s AND kind = %s GROUP BY 1, 2
 """
 
 
@@ -155,7 +155,8 @@ def labeled(
     A request that carries no such label is in none: the rest of the account's sums is theirs.
     """
     sql = _LABELED.format(at=_at(by_hour=by_hour))
-    rows = _rows(sql, [account_id, *_hours(since, until), kind.value, labels_max])
+    chosen = [account_id, *_hours(since, until), kind.value]
+    rows = _rows(sql, [*chosen, labels_max, *chosen])
     times = {at: from_sql(at) for at in {row[0] for row in rows}}
     return [Labeled(times[row[0]], *row[1:]) for row in rows]
 

@@ -1,6 +1,8 @@
 """A top-up with each payment service: a real gateway, its sandbox and tasks, a real Chromium."""
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,6 +10,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests import browsers, gateways
+from tests.servers import wait_until
 
 pytestmark = [browsers.needs_chromium, pytest.mark.process]
 LOGIN = re.compile(r"Log in as (\S+) with (\S+) ")
@@ -36,6 +39,19 @@ def gateway(tmp_path_factory):
     gateway = gateways.Gateway(folder, has_tasks=True).start()
     yield gateway
     assert gateway.stop() == 0
+
+
+def test_tasks_give_way_to_answers(gateway):
+    (tasks,), (worker, *_) = map(
+        gateway.children, ("bananarouter.background", "bananarouter.serve")
+    )
+    ours = os.getpriority(os.PRIO_PROCESS, worker)
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, tasks) > ours, what="tasks at work")
+    group = Path(f"/proc/{tasks}/autogroup")  # the kernel may weigh no sessions
+    assert (
+        not group.exists()
+        or group.read_text().split()[-1] == f"{os.getpriority(os.PRIO_PROCESS, tasks)}"
+    )
 
 
 @pytest.fixture(scope="module")
