@@ -15,10 +15,10 @@ from logs.models import RequestLog
 
 FAILED_FROM = 400
 FAILED = (FAILED_FROM, 599)
-# How many rows one search may look at: first, and in all. Those of an account lie side by side,
+# How many rows one search may look at: first, and in all. Those of an account lie near each other,
 # those of a key or a label each in another place.
 FIRST_ROWS = 500
-SCAN_ROWS_MAX = 20_000
+SCAN_ROWS_MAX = 4_000
 SPARSE_ROWS_MAX = 2_500
 # PostgreSQL plans each key's index in each partition: of more keys the first have to do.
 KEYS_MAX = 20
