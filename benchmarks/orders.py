@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -36,6 +37,7 @@ def _order(account: Account, user: User, number: int, at: dt.datetime) -> Order:
     )  # fmt: skip
 
 
+@transaction.atomic  # a posting must be sealed when it is committed
 def _write(account: Account, orders: Sequence[Order]) -> None:
     Order.objects.bulk_create(orders)
     OrderEvent.objects.bulk_create(
