@@ -8,8 +8,11 @@ most SCAN_ROWS_MAX of them at a time: where that is not enough, the answer says 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from logs.models import RequestLog
 
@@ -20,7 +23,7 @@ FAILED = (FAILED_FROM, 599)
 FIRST_ROWS = 500
 SCAN_ROWS_MAX = 4_000
 SPARSE_ROWS_MAX = 2_500
-# PostgreSQL plans each key's index in each partition: of more keys the first have to do.
+# Each key's index is read by itself: of more keys the first have to do.
 KEYS_MAX = 20
 
 Rows = QuerySet[RequestLog]
@@ -60,58 +63,81 @@ class Found:
     is_cut: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Along:
+    """Rows that are read along one index: all that it has, or those of each of some values."""
+
+    rows: Rows
+    column: str = ""
+    values: Sequence[int] | Sequence[str] = ()
+    # What the index does not know, and how many rows may be looked at for it.
+    rest: Wanted
+    scan_rows_max: int
+
+    @property
+    def parts(self) -> Sequence[Rows]:
+        """The rows of each value."""
+        if not self.column:
+            return [self.rows]
+        return [self.rows.filter(**{self.column: value}) for value in self.values]
+
+
 def find(account_id: int, wanted: Wanted, *, rows_max: int) -> Found:
     """Return the newest requests that pass, at most `rows_max` (positive); four queries at most."""
-    parts, rest, scan_rows_max = _along(account_id, wanted)
-    if not parts:
+    along = _along(account_id, wanted)
+    if not along.parts:
         return Found(rows=[])
-    if rest == Wanted():
-        return _page(parts, wanted, rest, floor=None, rows_max=rows_max)
+    if along.rest == Wanted():
+        return _page(along, wanted, floor=None, rows_max=rows_max)
     # Most filters fill a page from a few rows: it would be a waste to measure out many.
-    steps = [min(FIRST_ROWS, scan_rows_max)] if len(parts) == 1 else []
+    is_one = len(along.parts) == 1
+    steps = [min(FIRST_ROWS, along.scan_rows_max)] if is_one else []
     found = Found(rows=[])
-    for looked_at in (*steps, scan_rows_max):
-        floor = _floor([_within(part, wanted) for part in parts], looked_at // len(parts))
-        found = _page(parts, wanted, rest, floor=floor, rows_max=rows_max)
+    for looked_at in (*steps, along.scan_rows_max):
+        floor = _floor(along, wanted, looked_at // len(along.parts))
+        found = _page(along, wanted, floor=floor, rows_max=rows_max)
         if not found.is_cut:
             break
     return found
 
 
-def _page(
-    parts: Sequence[Rows], wanted: Wanted, rest: Wanted, *, floor: uuid.UUID | None, rows_max: int
-) -> Found:
+def _page(along: _Along, wanted: Wanted, *, floor: uuid.UUID | None, rows_max: int) -> Found:
     bounds = replace(wanted, since=max(filter(None, (wanted.since, floor)), default=None))
-    rows = _newest([_narrow(_within(part, bounds), rest) for part in parts], rows_max + 1)
+    asked = replace(along, rows=_narrow(_within(along.rows, bounds), along.rest))
+    rows = _newest(asked, rows_max + 1)
     if len(rows) > rows_max:
         return Found(rows=rows[:rows_max], older=rows[rows_max - 1].request_id)
     return Found(rows=rows, older=floor, is_cut=floor is not None)
 
 
-def _along(account_id: int, wanted: Wanted) -> tuple[list[Rows], Wanted, int]:
-    """Choose the index; return its rows, a part for each of its values, and what it leaves.
-
-    Last, how many rows may be looked at for the rest.
-    """
+def _along(account_id: int, wanted: Wanted) -> _Along:
+    """Choose the index."""
     rest = replace(wanted, since=None, before=None)
     ours = RequestLog.objects.filter(account_id=account_id)
     if wanted.end_users:
-        parts = [ours.filter(end_user=end_user) for end_user in wanted.end_users]
-        return parts, replace(rest, end_users=()), SPARSE_ROWS_MAX
+        return _Along(
+            rows=ours, column="end_user", values=wanted.end_users,
+            rest=replace(rest, end_users=()), scan_rows_max=SPARSE_ROWS_MAX,
+        )  # fmt: skip
     if wanted.tag:
-        return [ours.filter(tag=wanted.tag)], replace(rest, tag=""), SPARSE_ROWS_MAX
+        rest = replace(rest, tag="")
+        tagged = ours.filter(tag=wanted.tag)
+        return _Along(rows=tagged, rest=rest, scan_rows_max=SPARSE_ROWS_MAX)
     if wanted.key_ids is not None:
         # Without the account: the planner must not take its index for theirs.
-        keys = [RequestLog.objects.filter(api_key_id=pk) for pk in wanted.key_ids[:KEYS_MAX]]
-        return keys, replace(rest, key_ids=None), SPARSE_ROWS_MAX
+        return _Along(
+            rows=RequestLog.objects.all(), column="api_key_id", values=wanted.key_ids[:KEYS_MAX],
+            rest=replace(rest, key_ids=None), scan_rows_max=SPARSE_ROWS_MAX,
+        )  # fmt: skip
     if wanted.is_failure:
         failed = ours.filter(status__gte=FAILED_FROM)
         if wanted.status == FAILED:
             rest = replace(rest, status=None)
         # The index knows the status itself.
         is_read = replace(rest, status=None) != Wanted()
-        return [failed], rest, SPARSE_ROWS_MAX if is_read else SCAN_ROWS_MAX
-    return [ours], rest, SCAN_ROWS_MAX
+        scan_rows_max = SPARSE_ROWS_MAX if is_read else SCAN_ROWS_MAX
+        return _Along(rows=failed, rest=rest, scan_rows_max=scan_rows_max)
+    return _Along(rows=ours, rest=rest, scan_rows_max=SCAN_ROWS_MAX)
 
 
 def _within(rows: Rows, wanted: Wanted) -> Rows:
@@ -136,28 +162,49 @@ def _narrow(rows: Rows, rest: Wanted) -> Rows:
     return rows
 
 
-def _floor(parts: Sequence[Rows], place: int) -> uuid.UUID | None:
+def _floor(along: _Along, wanted: Wanted, place: int) -> uuid.UUID | None:
     """Return the least id of the first `place` rows of each part; None: they have no more."""
-    unseen = _newest_ids([part[place : place + 1] for part in parts], 1)
+    within = replace(along, rows=_within(along.rows, wanted))
+    unseen = _newest_ids(within, slice(place, place + 1), 1)
     return uuid.UUID(int=unseen[0].int + 1) if unseen else None
 
 
-def _newest(parts: Sequence[Rows], rows_max: int) -> list[RequestLog]:
-    if len(parts) == 1:
-        return list(parts[0][:rows_max])
-    ids = _newest_ids([part[:rows_max] for part in parts], rows_max)
+def _newest(along: _Along, rows_max: int) -> list[RequestLog]:
+    if len(along.parts) == 1:
+        return list(along.parts[0][:rows_max])
+    ids = _newest_ids(along, slice(rows_max), rows_max)
     return list(RequestLog.objects.filter(request_id__in=ids).order_by("-request_id"))
 
 
-def _newest_ids(parts: Sequence[Rows], rows_max: int) -> list[uuid.UUID]:
-    """Return the newest ids of sliced parts; one query, which sorts what several parts gave."""
-    if len(parts) == 1:
-        return list(parts[0].values_list("request_id", flat=True))
-    asked = [part.values("request_id").query.sql_with_params() for part in parts]
-    union = " UNION ALL ".join(f"SELECT * FROM ({sql}) p{n}" for n, (sql, _) in enumerate(asked))  # noqa: S608
-    values = [value for _, params in asked for value in params]
+def _newest_ids(along: _Along, of_each: slice, rows_max: int) -> list[uuid.UUID]:
+    """Return the newest ids of a slice of each part; one query, which sorts what they gave."""
+    if len(along.parts) == 1:
+        return list(along.parts[0][of_each].values_list("request_id", flat=True))
+    if connection.vendor == "postgresql":
+        sql, values = _lateral(along, of_each)
+    else:
+        sql, values = _union([part[of_each] for part in along.parts])
     found = RequestLog.objects.raw(
-        f"SELECT request_id FROM ({union}) u ORDER BY request_id DESC LIMIT %s",  # noqa: S608
+        f"SELECT request_id FROM ({sql}) u ORDER BY request_id DESC LIMIT %s",  # noqa: S608
         [*values, rows_max],
     )
     return [row.request_id for row in found]
+
+
+def _union(parts: Sequence[Rows]) -> tuple[str, list[Any]]:
+    asked = [part.values("request_id").query.sql_with_params() for part in parts]
+    union = " UNION ALL ".join(f"SELECT * FROM ({sql}) p{n}" for n, (sql, _) in enumerate(asked))  # noqa: S608
+    return union, [value for _, params in asked for value in params]
+
+
+def _lateral(along: _Along, of_each: slice) -> tuple[str, list[Any]]:
+    """As a union, planned once: PostgreSQL plans each part of that in each day's partition."""
+    each = RawSQL("of_each.value", ())
+    part = along.rows.filter(**{along.column: each})[of_each]
+    sql, params = part.values("request_id").query.sql_with_params()
+    kind = "bigint" if isinstance(along.values[0], int) else "text"
+    values = f"unnest(%s::{kind}[]) AS of_each(value)"
+    return (
+        f"SELECT p.request_id FROM {values} CROSS JOIN LATERAL ({sql}) p",  # noqa: S608
+        [list(along.values), *params],
+    )
