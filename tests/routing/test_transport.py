@@ -16,7 +16,6 @@ from routing import http_head, sockets, transport
 from routing.transport import Broken, Connections, Unreached
 from tests.routing.vendors import certificate, ok, read_request, says, server_context, vendor
 
-
 TWO = "two.example"
 
 

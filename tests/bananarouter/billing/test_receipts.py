@@ -55,10 +55,11 @@ def month(account):
     Account.objects.filter(pk=account.pk).update(created_at=at)
     ledger.open_wallet(account.pk)
     kinds = ledger.LedgerAccount.Kind
+    wallet = ledger.account_of(kinds.WALLET, owner_id=account.pk)
     legs = (
-        ledger.Leg(account=ledger.account_of(kinds.WALLET, owner_id=account.pk), amount_nusd=10**10),
+        ledger.Leg(account=wallet, amount_nusd=10**10),
         ledger.Leg(account=ledger.account_of(kinds.CLEARING_STRIPE), amount_nusd=-(10**10)),
-    )  # fmt: skip
+    )
     ledger.post(kind="top_up", ref="one", legs=legs, actor="tests", now=at)
     statements.issue(account, first, now=timezone.now())
     return f"{MonthlyStatement.objects.get().month:%Y-%m}"

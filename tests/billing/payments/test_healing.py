@@ -105,6 +105,13 @@ def test_an_order_of_which_the_processor_never_heard_ends_too(alice, processor):
     assert (order.state, order.next_check_at) == ("closed", None)
 
 
+def test_of_two_sweeps_that_saw_the_same_order_one_asks(alice):
+    order = begin(alice, "alipay")
+    due = order.created_at + dt.timedelta(seconds=STEPS_S[0])
+    assert healing._claim(order.pk, now=due) == order
+    assert healing._claim(order.pk, now=due) is None
+
+
 def test_one_order_that_cannot_be_asked_about_holds_up_no_other(alice, sandbox, settings):
     stuck = begin(alice, "stripe")
     bob = factories.account_of(factories.user("bob"))
