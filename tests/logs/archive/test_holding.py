@@ -112,7 +112,7 @@ def test_the_hold_ends_while_the_archive_is_away(archive, alice):
     assert counts(archive) == (0, 0, 0)
 
 
-def test_cut_off_before_a_day_goes_it_keeps_each_row_once(archive, settings):
+def test_killed_while_a_day_goes_it_keeps_each_row_once(archive, settings):
     with archives.line(archive, settings) as line:
         hold(fed(), until=LEAVES + 9 * DAY)
         line.cut_after(0)
