@@ -5,7 +5,7 @@ have had POLICY_NOTICE_DAYS since; the telling is accounts.announcements.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -64,6 +64,12 @@ def current(document: str, now: dt.datetime) -> PolicyVersion | None:
     """Return the version in force, None before the first one is."""
     rows = PolicyVersion.objects.filter(_told(), document=document, effective_at__lte=now)
     return rows.order_by("-effective_at", "-pk").first()
+
+
+def in_force(now: dt.datetime) -> Mapping[str, str]:
+    """Return the name of the version in force of each document that has one; one query."""
+    rows = PolicyVersion.objects.filter(_told(), effective_at__lte=now)
+    return dict(rows.order_by("effective_at", "pk").values_list("document", "version"))
 
 
 def holds(version: PolicyVersion, now: dt.datetime) -> bool:

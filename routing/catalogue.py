@@ -1,5 +1,6 @@
 """Vendors, channels, models and endpoints in memory; refreshed when their rows change."""
 
+import datetime as dt
 import functools
 import logging
 import re
@@ -92,6 +93,7 @@ class Model:
     context_tokens_max: int | None
     output_tokens_max: int | None
     endpoints: tuple[Endpoint, ...]
+    withdrawn_at: dt.datetime | None = None  # when it ends, once that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,21 +263,21 @@ def _endpoint(row: models.Endpoint, channel: Channel, model_slug: str) -> Endpoi
     )
 
 
-_Head = tuple[str, str, str, int]
+_Head = tuple[str, str, str, int, dt.datetime | None]
 
 
 def _heads() -> Mapping[int, _Head]:
     rows = models.Model.objects.filter(is_enabled=True)
     return {
-        pk: (slug, author, name, int(created_at.timestamp()))
-        for pk, slug, author, name, created_at in rows.values_list(
-            "pk", "slug", "author", "name", "created_at"
+        pk: (slug, author, name, int(created_at.timestamp()), withdrawn_at)
+        for pk, slug, author, name, created_at, withdrawn_at in rows.values_list(
+            "pk", "slug", "author", "name", "created_at", "withdrawn_at"
         )
     }
 
 
 def _model(head: _Head, endpoints: Iterable[Endpoint]) -> Model:
-    slug, author, name, created = head
+    slug, author, name, created, withdrawn_at = head
     ordered = tuple(sorted(endpoints, key=lambda e: (e.channel.priority, e.channel.id)))
     return Model(
         slug=slug,
@@ -285,6 +287,7 @@ def _model(head: _Head, endpoints: Iterable[Endpoint]) -> Model:
         context_tokens_max=_largest([e.context_tokens_max for e in ordered]),
         output_tokens_max=_largest([e.output_tokens_max for e in ordered]),
         endpoints=ordered,
+        withdrawn_at=withdrawn_at,
     )
 
 

@@ -1,4 +1,4 @@
-"""What needs attention in an account: money that ends, keys that end or fail."""
+"""What needs attention in an account: money and models that end, keys that end or fail."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping
@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from accounts.models import ApiKey
 from billing import queries
 from billing.money import display_usd
+from logs import queries as logs_queries
+from routing import catalogue
 
 EXPIRES_WITHIN = dt.timedelta(days=7)
 # A balance that lasts for fewer days at the pace of the last week is low.
@@ -20,6 +22,8 @@ PACE_DAYS = 7
 USED_PERCENT = 90
 FAILED_PERCENT = 50
 FAILED_OF_MIN = 10
+# Who used a model within so long is told that it ends (as by mail: routing.announcements).
+MODELS_USED_WITHIN = dt.timedelta(days=30)
 NOTES_MAX = 6
 
 
@@ -54,6 +58,32 @@ def of_money(balance: queries.Balance, *, week_nusd: int, is_frozen: bool) -> li
 def _add(note: Note) -> Note:
     """Lead to where money is added: who is told of the balance may add to it."""
     return replace(note, href=reverse("billing"), action=_("Add money"))
+
+
+def of_models(account_id: int, *, key_ids: Collection[int] | None, now: dt.datetime) -> list[Note]:
+    """Say which of the models that were used will end, the next one first.
+
+    Of all keys, or of some. One query, where any model ends.
+    """
+    models = catalogue.current().models.values()
+    ending = {m.slug: m.withdrawn_at for m in models if m.withdrawn_at and m.withdrawn_at > now}
+    if not ending:
+        return []
+    since = (now - MODELS_USED_WITHIN).date()
+    used, _vendors = logs_queries.used(account_id, since=since, key_ids=key_ids)
+    found = sorted((ending[slug], slug) for slug in used if slug in ending)
+    return [_ending(slug, ends_at) for ends_at, slug in found[:NOTES_MAX]]
+
+
+def _ending(slug: str, ends_at: dt.datetime) -> Note:
+    text = _("“%(model)s” ends at %(at)s UTC. Choose another model before that.") % {
+        "model": slug,
+        "at": f"{ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+    }
+    href = reverse("model", args=[slug])
+    return Note(
+        kind="warn", label=_("Model ends"), text=text, href=href, action=_("Look at the model")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,10 @@ class Overview(Page):
     ) -> dict[str, Any]:
         today = now.date()
         work = glance.work(self.account.pk, today=today, key_ids=key_ids)
-        notes = attention.of_keys(self.account.pk, work.failures, key_ids=key_ids, now=now)
+        notes = [
+            *attention.of_models(self.account.pk, key_ids=key_ids, now=now),
+            *attention.of_keys(self.account.pk, work.failures, key_ids=key_ids, now=now),
+        ]
         balance = of(self.request).balance
         if key_ids is None and balance is not None:
             week_nusd, is_frozen = money.week.value, money.is_frozen

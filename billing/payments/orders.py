@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts import persons
-from accounts.models import Account, PolicyVersion, User
+from accounts import persons, policies
+from accounts.models import Account, User
 from accounts.timeids import uuid7
 from billing.models import Order
 from billing.payments import applying, asking, fraud, quotes, schedule, states, timeline
@@ -149,11 +149,7 @@ def _actor(user: User | None) -> str:
 
 def _evidence(account: Account, now: dt.datetime) -> dict[str, Any]:
     """What a dispute may ask for months later: what was agreed to, and where."""
-    policies = PolicyVersion.objects.filter(effective_at__lte=now).order_by("effective_at")
-    return {
-        "country": account.country,
-        "policies": {row.document: row.version for row in policies},
-    }
+    return {"country": account.country, "policies": dict(policies.in_force(now))}
 
 
 def _where(order: Order) -> base.Started:

@@ -1,9 +1,10 @@
-import dataclasses
+import sys
+import textwrap
 
 import pytest
 from django.apps import apps
 from django.core import checks as django_checks
-from django.db import connection, models
+from django.db import connection
 
 from accounts import personal_data
 from accounts.checks import declarations
@@ -20,65 +21,93 @@ def store(name):
     return next(each for each in personal_data.stores() if each.name == name)
 
 
+APP = {
+    "apps": """
+        from django.apps import AppConfig
+
+        class DiaryConfig(AppConfig):
+            name = "diary"
+            default_auto_field = "django.db.models.BigAutoField"
+            personal_data = "diary.stores"
+    """,
+    "models": """
+        from django.db import models
+
+        class Page(models.Model):
+            text = models.TextField()
+            seal = models.BinaryField()
+    """,
+    "stores": """
+        from accounts.models import Account
+        from accounts.personal_data import Ending, Retention, Store, Withheld
+        from diary.models import Page
+
+        def pages(name="diary", fields=("id", "text"), withheld=("seal",)):
+            return Store(
+                name=name, title="Diary", model=Page, rows=lambda subject: Page.objects.none(),
+                fields=fields, withheld=dict.fromkeys(withheld, Withheld.SEALED),
+                retention=Retention.ACCOUNT, ending=Ending.ERASED, why="Its writer leaves.",
+            )
+    """,
+}
+
+
 @pytest.fixture
-def undeclared():
-    """A model that somebody added, and no stores.py names."""
+def diary(tmp_path, monkeypatch, settings):
+    """Return `diary(declared)`: install an app that somebody wrote, whose stores.py ends so."""
+    folder = tmp_path / "diary"
+    monkeypatch.syspath_prepend(tmp_path)
 
-    class Diary(models.Model):
-        text = models.TextField()
+    def install(declared):
+        folder.mkdir()
+        for name, source in APP.items():
+            (folder / f"{name}.py").write_text(textwrap.dedent(source))
+        with (folder / "stores.py").open("a") as stores:
+            stores.write(declared)
+        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "diary"]
+        return apps.get_model("diary", "page")
 
-        class Meta:
-            app_label = "accounts"
-
-        def __str__(self):
-            return self.text
-
-    yield Diary
-    del apps.all_models["accounts"]["diary"]
-    apps.clear_cache()
-
-
-def declare(monkeypatch, of="notification_preferences", **changes):
-    """Let a store be declared otherwise."""
-    from accounts import stores  # noqa: PLC0415  after the apps
-
-    changed = [
-        dataclasses.replace(each, **changes) if each.name == of else each for each in stores.STORES
-    ]
-    monkeypatch.setattr(stores, "STORES", tuple(changed))
+    yield install
+    apps.all_models.pop("diary", None)
+    for name in [each for each in sys.modules if each.split(".")[0] == "diary"]:
+        del sys.modules[name]
 
 
 def test_every_model_and_column_is_declared():
     assert declarations() == []
 
 
-def test_a_model_that_nobody_declares_fails_the_check_that_every_command_runs(undeclared):
+def test_an_app_that_declares_all_it_keeps_passes_the_check(diary):
+    diary("STORES, IMPERSONAL = (pages(),), {}")
+    assert declarations() == []
+
+
+def test_a_model_that_nobody_declares_fails_the_check_that_every_command_runs(diary):
+    undeclared = diary("STORES, IMPERSONAL = (), {}")
     found = [error for error in django_checks.run_checks() if error.id == "accounts.E010"]
     assert [error.obj for error in found] == [undeclared]
     assert "stores.py" in found[0].hint
 
 
-def test_a_model_declared_both_ways_fails_the_check(monkeypatch):
-    from accounts import stores  # noqa: PLC0415  after the apps
-
-    monkeypatch.setitem(stores.IMPERSONAL, Account, "Not so.")
+def test_a_model_declared_both_ways_fails_the_check(diary):
+    diary("STORES, IMPERSONAL = (pages(),), {Account: 'Not so.'}")
     assert ids(declarations()) == ["accounts.E010"]
 
 
-def test_two_stores_of_one_name_fail_the_check(monkeypatch):
-    declare(monkeypatch, name="consents")
+def test_two_stores_of_one_name_fail_the_check(diary):
+    diary("STORES, IMPERSONAL = (pages(name='consents'),), {}")
     assert ids(declarations()) == ["accounts.E011"]
 
 
-def test_a_column_that_a_store_forgets_fails_the_check(monkeypatch):
-    declare(monkeypatch, fields=("kind", "by_email", "by_web"))
+def test_a_column_that_a_store_forgets_fails_the_check(diary):
+    diary("STORES, IMPERSONAL = (pages(fields=('id',)),), {}")
     (found,) = declarations()
     assert found.id == "accounts.E012"
-    assert "by_sms" in found.msg
+    assert "text" in found.msg
 
 
-def test_a_store_that_exports_a_digest_fails_the_check(monkeypatch):
-    declare(monkeypatch, of="api_keys", fields=(*store("api_keys").fields, "digest"))
+def test_a_store_that_exports_a_digest_fails_the_check(diary):
+    diary("STORES, IMPERSONAL = (pages(fields=('id', 'text', 'seal'), withheld=()),), {}")
     assert ids(declarations()) == ["accounts.E013"]
 
 

@@ -73,6 +73,9 @@ def test_a_material_change_waits_until_everybody_was_told_and_had_time(settings)
     assert second.effective_at == later + 14 * DAY
     # Its day comes, and nobody was told: the old one goes on.
     assert policies.current("privacy", later + 60 * DAY) == first
+    assert policies.in_force(later + 60 * DAY) == {"privacy": "1"}
+    assert not policies.holds(second, later + 60 * DAY)
+    assert policies.coming("privacy", later + 60 * DAY) == [second]
     told_at = later + 60 * DAY
     assert announcements.announce_due(now=told_at) == 2
     for user in (alice, bob):
@@ -82,6 +85,10 @@ def test_a_material_change_waits_until_everybody_was_told_and_had_time(settings)
         assert set(notice.deliveries.values_list("way", flat=True)) == {"email", "web"}
     assert policies.current("privacy", told_at + 14 * DAY - DAY / 24) == first
     assert policies.current("privacy", told_at + 14 * DAY) == second
+    assert policies.in_force(told_at + 14 * DAY) == {"privacy": "2"}
+    second.refresh_from_db()
+    assert policies.holds(second, told_at + 14 * DAY)
+    assert policies.coming("privacy", told_at + 14 * DAY) == []
 
 
 def test_nobody_is_told_twice_and_who_comes_later_is_told(settings):

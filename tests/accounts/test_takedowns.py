@@ -60,15 +60,19 @@ def test_a_suspended_account_is_refused_until_staff_lift_it(report, staff, accou
     assert account.is_active
 
 
-def test_what_two_decisions_hold_one_lifting_does_not_free(report, staff, account):
-    first = decide(report, staff, "suspend", account=account)
+@pytest.mark.parametrize("decision", ["suspend", "pause_key"])
+def test_what_two_decisions_hold_one_lifting_does_not_free(report, staff, account, key, decision):
+    target = {"account": account, "key": key if decision == "pause_key" else None}
+    first = decide(report, staff, decision, **target)
     other = contact.open_request(
         kind="abuse", source="mail", email="eve@example.com", subject="Again", text="?", now=NOW
     )
-    decide(other, staff, "suspend", account=account)
-    takedowns.lift(first, by=staff, reason="Settled.", now=NOW)
-    account.refresh_from_db()
-    assert not account.is_active
+    second = decide(other, staff, decision, **target)
+    for made, is_free in ((first, False), (second, True)):
+        takedowns.lift(made, by=staff, reason="Settled.", now=NOW)
+        account.refresh_from_db()
+        key.refresh_from_db()
+        assert (account.is_active and key.paused_at is None) == is_free
 
 
 @pytest.mark.clause("3.3-legal")

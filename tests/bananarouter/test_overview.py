@@ -12,7 +12,9 @@ from accounts.models import ApiKey
 from bananarouter.pages import attention, glance
 from billing import budgets, queries
 from billing.models import Budget, Wallet
-from tests import factories
+from routing import catalogue
+from routing.models import Channel, Model
+from tests import factories, site
 
 pytestmark = pytest.mark.django_db
 QUERIES_MAX = 12
@@ -103,6 +105,45 @@ def test_the_page_keeps_within_its_queries(desk, role, django_assert_max_num_que
     client.post(reverse("switch_account"), {"account": str(desk.account.public_id)})
     with django_assert_max_num_queries(QUERIES_MAX):
         assert client.get(reverse("overview")).context["notes"]
+
+
+@pytest.fixture
+def ending(desk):
+    """A model on offer that ends in three days, and one that stays."""
+    ends_at = timezone.now() + dt.timedelta(days=3)
+    site.offer_a_model()
+    Model.objects.filter(slug=site.MODEL).update(withdrawn_at=ends_at)
+    catalogue.refresh()
+    yield ends_at
+    Channel.objects.all().delete()
+    catalogue.refresh()
+
+
+def models_that_end(desk, *, key_ids=None, now=None):
+    asked = {"key_ids": key_ids, "now": now or timezone.now()}
+    return [note.text for note in attention.of_models(desk.account.pk, **asked)]
+
+
+def test_a_model_that_ends_is_told_to_who_used_it(desk, ending, django_assert_max_num_queries):
+    mine = desk.key("mine")
+    desk.request(model="demo/banana")
+    assert models_that_end(desk) == []
+    desk.request(model=site.MODEL, key=mine, at=days_ago(20))
+    (text,) = models_that_end(desk)
+    assert text.startswith(f"“{site.MODEL}” ends at {ending:%Y-%m-%d %H:%M} UTC.")
+    assert len(models_that_end(desk, key_ids=[mine.pk])) == 1
+    assert models_that_end(desk, key_ids=[mine.pk + 1]) == []
+    assert models_that_end(desk, now=ending) == []
+    client = client_of(desk.person)
+    with django_assert_max_num_queries(QUERIES_MAX):
+        page = text_of(client.get(reverse("overview")))
+    assert "Model ends" in page
+    assert reverse("model", args=[site.MODEL]) in page
+
+
+def test_a_model_that_was_used_long_ago_is_not_told(desk, ending):
+    desk.request(model=site.MODEL, at=days_ago(31))
+    assert models_that_end(desk) == []
 
 
 def test_a_change_from_hardly_anything_is_not_told():

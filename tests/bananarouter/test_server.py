@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from django.conf import settings
 
-from bananarouter import env, health, http1, server
+from bananarouter import env, http1, server
 from tests.servers import wait_until
 
 SEEN: list[tuple[str, str]] = []
@@ -69,11 +69,10 @@ async def _answer(send, status, body):
 
 
 @pytest.fixture
-def port(monkeypatch):
+def port():
     """A worker's server in a thread; short deadlines where a test sets them beforehand."""
     SEEN.clear()
     RELEASE.clear()
-    monkeypatch.setattr(health._Drain, "is_draining", False)
     config = uvicorn.Config(
         app, loop="uvloop", http=http1.Protocol, ws="none", lifespan="on", log_config=None,
         access_log=False, proxy_headers=False, server_header=False, timeout_keep_alive=75,

@@ -7,14 +7,18 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
-from accounts import consents, contact
+from accounts import consents, contact, keys
 from accounts.models import (
     BillingDetails,
     Change,
     Consent,
+    Membership,
     NotificationPreference,
 )
+from logs import debug, debug_consent, removal, retention_rules
+from logs.retention_rules import Record
 from routing.models import Channel
 from tests import factories
 
@@ -181,12 +185,37 @@ def test_the_cross_border_consent_is_given_and_taken_back_once_each(alice, clien
     assert "Withdraw consent" not in page
 
 
-def test_the_page_tells_versions_retention_and_that_there_is_no_debug_mode(client, settings):
+def test_the_page_tells_versions_and_the_terms_that_the_program_goes_by(client, settings):
     settings.LOG_RETENTION_DAYS = 17
     page = text_of(client.get(reverse("settings_privacy")))
-    assert "17 days, then deleted" in page
-    assert "does not exist in this version" in page
     assert "not recorded" in page
+    rules = dict(retention_rules.table(ended=removal.ended_records()))
+    assert rules[Record.REQUEST_LOG].days == 17
+    for rule in rules.values():
+        assert escape(str(rule.what)) in page
+    assert "<td>17 days</td>" in page
+    assert "<td>365 days after it was closed</td>" in page
+
+
+def test_the_page_tells_when_debug_mode_was_on_and_that_it_is(
+    alice, account, client, settings, tmp_path
+):
+    settings.DEBUG_KEY_DIR = tmp_path / "keys"
+    assert "You never switched it on." in text_of(client.get(reverse("settings_privacy")))
+    made, _ = keys.mint(account=account, created_by=alice, name="laptop")
+    started = {"key": made, "user": alice, "minutes": 60, "agreed_to": debug_consent.VERSION}
+    debug.stop(debug.start(**started, now=timezone.now()), now=timezone.now())
+    debug.start(**started, now=timezone.now())
+    page = text_of(client.get(reverse("settings_privacy")))
+    assert page.count(f'<a href="{reverse("key_debug", args=[made.pk])}">laptop</a>') == 1
+    assert page.count('<th scope="row">laptop</th>') == 1
+    assert reverse("keys") in page
+    bob = factories.user("bob")
+    factories.join(bob, account, Membership.Role.ADMIN)
+    other = Client()
+    other.force_login(bob)
+    other.post(reverse("switch_account"), {"account": str(account.public_id)})
+    assert "laptop" not in text_of(other.get(reverse("settings_privacy")))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, connections
@@ -108,23 +109,47 @@ def test_rows_written_meanwhile_are_counted_once():
     assert rollups.rebuild(TODAY, today=TODAY) == rollups.Rebuilt()
 
 
-@pytest.mark.django_db
-def test_whoever_was_overtaken_counts_again(monkeypatch):
+class Overtaken:
+    """Waits, each time our connection has read every difference, for others to rebuild the day."""
+
+    def __init__(self, times):
+        self.times = times
+        self._reads = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        if self._reads == len(TABLES):  # what comes now takes the turn
+            self._reads = 0
+            if self.times:
+                self.times -= 1
+                with ThreadPoolExecutor(1) as other:
+                    other.submit(self._overtake).result()
+        self._reads += "HAVING" in sql
+        return execute(sql, params, many, context)
+
+    @staticmethod
+    def _overtake():
+        rollups.rebuild(TODAY, today=TODAY)
+        connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_was_overtaken_counts_again():
     write()
     spoil()
-    real = rollups._differences
+    with connection.execute_wrapper(Overtaken(2)):
+        assert rollups.rebuild(TODAY, today=TODAY) == rollups.Rebuilt(), "the others did it all"
+    assert_sums_are_the_rows()
+    assert RebuildTurn.objects.get().number == 3
 
-    def overtaken(table, day, *, by_hour):
-        found = real(table, day, by_hour=by_hour)
-        if table is LatencyDay and RebuildTurn.objects.get().number < 2:
-            monkeypatch.setattr(rollups, "_differences", real)
-            rollups.rebuild(day, today=TODAY)
-            monkeypatch.setattr(rollups, "_differences", overtaken)
-            RebuildTurn.objects.update(number=5)
-        return found
 
-    monkeypatch.setattr(rollups, "_differences", overtaken)
-    rollups.rebuild(TODAY, today=TODAY)
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_overtaken_each_time_gives_up_and_changes_nothing():
+    write()
+    spoil()
+    overtaken = Overtaken(rollups.TRIES_MAX)
+    with connection.execute_wrapper(overtaken), pytest.raises(rollups.Contended):
+        rollups.rebuild(TODAY, today=TODAY)
+    assert overtaken.times == 0
     assert_sums_are_the_rows()
 
 

@@ -96,6 +96,11 @@ class Offer:
         """Since when it is listed here, Unix time."""
         return self.sheet.model.created
 
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """When it is taken off, once that is announced."""
+        return self.sheet.model.withdrawn_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:

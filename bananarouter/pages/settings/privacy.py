@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,9 +13,11 @@ from accounts import consents, contact, owners, roles
 from accounts.models import Account, Consent, ContactRequest, User
 from bananarouter.pages import words
 from bananarouter.pages.shell import Page, Private, of
+from logs.models import DebugSession
 from routing.models import Channel
 
 REQUESTS_SHOWN = 5
+DEBUGGED_SHOWN = 10
 RIGHTS = (ContactRequest.Kind.ACCESS, ContactRequest.Kind.DELETION)
 CROSS_BORDER = Consent.Purpose.CROSS_BORDER
 
@@ -83,8 +84,11 @@ class Privacy(Page):
             is_cross_border_given=bool(
                 cross_border and cross_border.action == Consent.Action.GIVEN
             ),
-            retention_days=settings.LOG_RETENTION_DAYS,
-            session_days=settings.SESSION_COOKIE_AGE // 86_400,
+            debugged=list(
+                DebugSession.objects.filter(user=user)
+                .select_related("api_key")
+                .order_by("-started_at")[:DEBUGGED_SHOWN]
+            ),
             places=[words.jurisdiction(code) for code in self.account.allowed_jurisdictions],
             asked=self._asked(user),
             **kwargs,

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from bananarouter.pages.catalogue import standing, views
 from routing import catalogue
-from routing.models import Channel
+from routing.models import Channel, Model
 from tests import factories
 from tests.bananarouter.catalogue.conftest import BASE, channel, model
 from tests.bananarouter.test_pages_words import inline
@@ -216,6 +216,16 @@ def test_code_names_the_model_and_this_host(stocked):
 def test_a_simulated_model_is_called_one(stocked):
     assert "Simulated." in text_of(Client().get("/models/demo/banana"))
     assert "Simulated." not in text_of(Client().get("/models/openai/alpha"))
+
+
+def test_a_model_that_will_end_says_when(stocked):
+    ends_at = dt.datetime(2031, 4, 1, 12, tzinfo=dt.UTC)
+    Model.objects.filter(slug="openai/alpha").update(withdrawn_at=ends_at)
+    catalogue.refresh()
+    page = text_of(Client().get("/models/openai/alpha"))
+    assert "This model ends." in page
+    assert 'datetime="2031-04-01T12:00:00+00:00"' in page
+    assert "This model ends." not in text_of(Client().get("/models/openai/beta"))
 
 
 def test_measured_shares_are_shown_once_enough_accounts_asked(stocked):

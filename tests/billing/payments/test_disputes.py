@@ -148,6 +148,16 @@ def test_money_that_paid_the_debt_comes_back_to_the_wallet(alice):
     assert available(alice) == 7 * USD
 
 
+def test_a_debt_is_paid_by_new_payments_and_not_by_credit_that_was_given(alice):
+    order = pay(alice)
+    spend(alice, 10 * USD)
+    bank(order, "lost")
+    factories.give(alice, 4 * USD)
+    pay(alice, minor=200)
+    assert Debt.objects.get().owed_nusd == 8 * USD
+    assert available(alice) == 4 * USD
+
+
 def test_a_new_payment_that_pays_the_whole_debt_of_a_refund_thaws(alice):
     order = pay(alice)
     spend(alice, 8 * USD)

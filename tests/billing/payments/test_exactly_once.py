@@ -166,9 +166,10 @@ def test_a_stripe_notice_never_pays_an_alipay_order(order):
     assert (order.state, Suspense.objects.get().cause) == ("pending", "wrong_processor")
 
 
-def test_a_sandbox_notice_never_pays_a_live_order(order):
+@pytest.mark.parametrize("is_live", [False, None], ids=["test mode", "no word of it"])
+def test_a_sandbox_notice_never_pays_a_live_order(order, is_live):
     told = cashier.paid_notice(
-        order, is_live=False, merchant=f"{alipay_notices.APP}/{alipay_notices.SELLER}"
+        order, is_live=is_live, merchant=f"{alipay_notices.APP}/{alipay_notices.SELLER}"
     )
     applying.take(told, now=order.created_at)
     order.refresh_from_db()

@@ -100,6 +100,15 @@ def test_above_the_limit_a_second_person_decides_once(alice, fay, sue):
     assert credit(alice) == 500 * USD
 
 
+def test_nobody_agrees_to_credit_for_an_account_of_their_own(alice, fay):
+    asked = giving.ask(wish(alice, 500), staff=fay, now=NOW)
+    owner = User.objects.get(username="alice")
+    owner.user_permissions.set(Permission.objects.filter(codename="approve_staffcredit"))
+    with pytest.raises(giving.CannotGive, match="own_account"):
+        giving.agree(asked, staff=User.objects.get(pk=owner.pk), note="", now=NOW)
+    assert credit(alice) == 0
+
+
 def test_what_is_refused_gives_nothing_and_says_why(alice, fay):
     asked = giving.ask(wish(alice, 500), staff=fay, now=NOW)
     gil = person("gil", "approve_staffcredit")

@@ -1,9 +1,14 @@
 """What tests do with an archive, past the code that they test."""
 
+import contextlib
+import dataclasses
+import re
+from urllib.parse import unquote_plus
+
 import clickhouse_connect
 
 from logs.archive import base
-from tests import servers
+from tests import faults, servers
 from tests.bigquery_emulator import BigQuery as Emulator
 
 SUMS = ("input_tokens", "output_tokens", "cost_nusd", "total_ms")
@@ -20,6 +25,55 @@ def run(config: base.Config, sql: str) -> list[tuple]:
     return []
 
 
+# A request that lets go of one hour, to either archive.
+DROP = re.compile(r"`requests` DROP PARTITION|^DELETE \S+/tables/requests\$")
+
+
+class Line(faults.Proxy):
+    """The line to an archive, which may break as it is asked to let go of one hour too many."""
+
+    drops: int | None = None  # so many hours may still go
+
+    def cut_after(self, drops: int) -> None:
+        self.drops = drops
+
+    def heal(self) -> None:
+        assert self.drops is not None
+        assert self.drops < 0, "nobody asked for more"
+        self.drops = None
+        super().heal()
+
+    async def _pump(self, reader, writer) -> None:
+        await super()._pump(_Watched(reader, self), writer)
+
+
+class _Watched:
+    def __init__(self, reader, line: Line) -> None:
+        self._reader, self._line = reader, line
+
+    async def read(self, size: int) -> bytes:
+        data = await self._reader.read(size)
+        line = self._line
+        if line.drops is not None and DROP.search(unquote_plus(data.decode("latin-1"))):
+            line.drops -= 1
+            if line.drops < 0:
+                line.set(refuses=True)
+        if line.toxics.refuses:
+            raise ConnectionResetError
+        return data
+
+
+@contextlib.contextmanager
+def line(archive, settings):
+    """Reach the archive by a line that may be cut; begin with that: a port is part of its name."""
+    started = Line(archive.port).start()
+    settings.ARCHIVE = archive.config_at(started.port)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
 class ClickHouse:
     """The engine of ClickHouse."""
 
@@ -30,6 +84,13 @@ class ClickHouse:
         """Ask it; `{requests}` and so on are tables."""
         names = {table.name: f"{self.config.database}.{table.name}" for table in base.TABLES}
         return run(self.config, sql.format(**names))
+
+    @property
+    def port(self) -> int:
+        return self.config.port
+
+    def config_at(self, port: int) -> base.Config:
+        return dataclasses.replace(self.config, port=port)
 
     def go_away(self) -> None:
         self.server.kill()
@@ -59,6 +120,13 @@ class BigQuery:
     def rows(self, sql: str) -> list[tuple]:
         """Ask it; `{requests}` and so on are tables."""
         return self.server.rows(sql.format(**{table.name: table.name for table in base.TABLES}))
+
+    @property
+    def port(self) -> int:
+        return int(self.server.url.rpartition(":")[2])
+
+    def config_at(self, port: int) -> base.Config:
+        return dataclasses.replace(self.config, url=f"http://127.0.0.1:{port}")
 
     def go_away(self) -> None:
         self.server.is_away = True

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from logs.archive import aging, feed, sinks
-from logs.archive.base import Away
+from logs.archive import feed, sinks
 from logs.models import ArchiveBatch, ArchiveFeed, ArchiveKey
+from tests.logs.archive import archives
 from tests.logs.archive.test_feed import HOUR, NOON, SETTLED, write
 
 DAY = dt.timedelta(days=1)
@@ -70,18 +70,15 @@ def test_a_day_of_few_accounts_leaves_nothing(archive):
     assert archive.rows("SELECT COUNT(*) FROM {request_days}") == [(0,)]
 
 
-def test_sums_are_not_made_again_once_rows_go(archive, monkeypatch):
-    fill(archive)
-    emptied = aging._empty
-
-    def fail(sink, day):
-        sink.drop(table=aging.REQUESTS, part=NOON)
-        raise Away("killed")
-
-    monkeypatch.setattr(aging, "_empty", fail)
-    feed.run(now=BEYOND)
-    monkeypatch.setattr(aging, "_empty", emptied)
-    feed.run(now=BEYOND + HOUR)
+def test_sums_are_not_made_again_once_rows_go(archive, settings):
+    with archives.line(archive, settings) as line:
+        fill(archive)
+        line.cut_after(13)  # the hours until NOON go
+        feed.run(now=BEYOND)
+        assert archive.rows("SELECT COUNT(*) FROM {requests}") == [(4,)]
+        line.heal()
+        feed.run(now=BEYOND + HOUR)
+    assert archive.rows("SELECT COUNT(*) FROM {requests}") == [(0,)]
     assert archive.rows("SELECT SUM(requests) FROM {request_days}") == [(54,)]
     assert ArchiveFeed.objects.get().aged_until == (NOON + DAY).date()
 

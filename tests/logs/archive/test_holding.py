@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 
 from logs import holds, removal
-from logs.archive import erasure, feed, holding, pseudonyms
-from logs.archive.base import Away
+from logs.archive import erasure, feed, pseudonyms
 from logs.models import ArchiveFeed, ArchiveKey, HeldRequest, RequestLog
 from tests import factories
+from tests.logs.archive import archives
 from tests.logs.archive.test_feed import HOUR, LEAVES, NOON, SETTLED, write
 
 pytestmark = pytest.mark.clause("4.3-legal-hold")
@@ -19,6 +19,10 @@ BOB = 10**9  # no account: its number is that of none that a test makes
 @pytest.fixture
 def alice(archive):
     """An account; its id, once its requests and BOB's are in the archive."""
+    return fed()
+
+
+def fed():
     account_id = factories.account_of(factories.user("alice")).pk
     write(hour=NOON, rows=5, account_id=account_id)
     write(hour=NOON + HOUR, rows=2, account_id=account_id)
@@ -108,19 +112,14 @@ def test_the_hold_ends_while_the_archive_is_away(archive, alice):
     assert counts(archive) == (0, 0, 0)
 
 
-def test_killed_while_a_day_goes_it_keeps_each_row_once(archive, alice, monkeypatch):
-    hold(alice, until=LEAVES + 9 * DAY)
-    kept = holding.keep
-
-    def die(*arguments, **options):
-        kept(*arguments, **options)
-        raise Away("killed")
-
-    monkeypatch.setattr(holding, "keep", die)
-    feed.run(now=LEAVES)
-    assert counts(archive) == (10, 7, 1), "the day goes only once its held rows stand"
-    monkeypatch.setattr(holding, "keep", kept)
-    feed.run(now=LEAVES + HOUR)
+def test_killed_while_a_day_goes_it_keeps_each_row_once(archive, settings):
+    with archives.line(archive, settings) as line:
+        hold(fed(), until=LEAVES + 9 * DAY)
+        line.cut_after(0)
+        feed.run(now=LEAVES)
+        assert counts(archive) == (10, 7, 1), "the day goes only once its held rows stand"
+        line.heal()
+        feed.run(now=LEAVES + HOUR)
     assert counts(archive) == (0, 7, 1)
 
 
