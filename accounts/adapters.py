@@ -51,6 +51,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 owners.open_signed_up(
                     person,
                     country=asked["country"],
+                    attests_ownership=asked.get("attests_ownership", False),
                     allows_cross_border=asked["allows_cross_border"],
                     now=timezone.now(),
                 )

@@ -162,6 +162,7 @@ class AccountAdmin(AccountBase):
         "is_trial",
         "country",
         "country_attested_at",
+        "ownership_attested_at",
         "allowed_jurisdictions",
         "created_at",
     ]

@@ -1,7 +1,7 @@
 """Countries and regions by ISO 3166-1 code, named in the languages of our pages."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.utils.translation import get_language
 
@@ -279,6 +279,14 @@ def name(code: str) -> str:
 def choices() -> Sequence[tuple[str, str]]:
     """Return all codes with their names, in the order of the page's language."""
     return sorted(((code, name(code)) for code in NAMES), key=_place)
+
+
+def listed(codes: Iterable[str]) -> str:
+    """Name countries in a row, in the order of the page's language."""
+    mark = "、" if (get_language() or "").startswith("zh") else ", "
+    return mark.join(
+        name for _code, name in sorted(((code, name(code)) for code in codes), key=_place)
+    )
 
 
 def _place(row: tuple[str, str]) -> bytes:

@@ -33,16 +33,23 @@ def open_account(user: User, *, is_demo: bool = False) -> Account:
 
 @transaction.atomic
 def open_signed_up(
-    user: User, *, country: str, allows_cross_border: bool, now: dt.datetime
+    user: User,
+    *,
+    country: str,
+    attests_ownership: bool,
+    allows_cross_border: bool,
+    now: dt.datetime,
 ) -> Account:
-    """Make the account of somebody who signed up, and record what was agreed to.
+    """Make the account of somebody who signed up, and record what was said and agreed to.
 
     `country` is an ISO 3166 code, "" where none was said.
     """
     account = open_account(user)
     if country:
         account.country, account.country_attested_at = country, now
-        account.save(update_fields=["country", "country_attested_at"])
+    if attests_ownership:
+        account.ownership_attested_at = now
+    account.save(update_fields=["country", "country_attested_at", "ownership_attested_at"])
     consents.accept_policies(user=user, now=now)
     if allows_cross_border:
         consents.give(user=user, purpose=Consent.Purpose.CROSS_BORDER, version=None, now=now)

@@ -8,7 +8,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts import countries
+from accounts import countries, territories
 from accounts.models import User
 
 
@@ -17,7 +17,7 @@ class SignUpFields(forms.Form):
 
     field_order = [
         "email", "username", "display_name", "password1", "phone", "country",
-        "accepts_policies", "allows_cross_border",
+        "attests_ownership", "accepts_policies", "allows_cross_border",
     ]  # fmt: skip
 
     display_name = forms.CharField(
@@ -32,6 +32,7 @@ class SignUpFields(forms.Form):
         required=False,
         help_text=_("Vendors serve certain countries only; knowing yours lets us keep to that."),
     )
+    attests_ownership = forms.BooleanField(required=False)
     accepts_policies = forms.BooleanField(
         error_messages={"required": _("Without this we may not serve you.")},
     )
@@ -45,6 +46,7 @@ class SignUpFields(forms.Form):
         super().__init__(*args, **kwargs)
         country = cast("forms.ChoiceField", self.fields["country"])
         country.choices = [("", _("Not said")), *countries.choices()]
+        self._ask_for_territories(country)
         self.fields["accepts_policies"].label = format_html(
             str(
                 _(
@@ -55,6 +57,24 @@ class SignUpFields(forms.Form):
             terms=_address("terms"),
             privacy=_address("privacy"),
         )
+
+    def _ask_for_territories(self, country: forms.ChoiceField) -> None:
+        """Ask what the rules of the vendors on offer need, and nothing where there are none."""
+        closed = territories.closed()
+        if not closed:
+            del self.fields["attests_ownership"]
+            return
+        country.required = True
+        country.choices = [("", ""), *countries.choices()]
+        codes = {code for refused in closed.values() for code in refused}
+        field = self.fields["attests_ownership"]
+        field.label = _(
+            "Nobody in these places owns half or more of what I act for: %(places)s."
+        ) % {"places": countries.listed(codes)}
+        field.help_text = _(
+            "Vendors that refuse such owners: %(vendors)s. Leave it open where it is not so: others "
+            "remain. We record that you said it, and when."
+        ) % {"vendors": ", ".join(closed)}
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Do nothing more: the adapter kept these fields together with the user."""

@@ -11,6 +11,7 @@ class RoutingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     # Where its personal data is declared: accounts/personal_data.py.
     personal_data = "routing.stores"
+    territories = "routing.territories"  # accounts.territories
 
     def ready(self) -> None:
         """Register the checks of the vendor files."""

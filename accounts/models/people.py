@@ -53,6 +53,8 @@ class Account(models.Model):
     # ISO 3166 code of where its owner says to be; vendors' territory rules need it.
     country = models.CharField(max_length=2, blank=True)
     country_attested_at = models.DateTimeField(null=True, blank=True)
+    # Its owner says that nobody in a place where a vendor does not sell owns half of it or more.
+    ownership_attested_at = models.DateTimeField(null=True, blank=True)
     # Jurisdictions of vendors ("US", "CN") that requests may reach; empty: every one.
     allowed_jurisdictions = models.JSONField(default=list, blank=True)
     # NULL: the deployment's default (docs/settings.md).

@@ -17,6 +17,8 @@ from django.urls import reverse
 
 from accounts import consents
 from accounts.models import Account, Consent, User
+from routing import catalogue, channel_import, import_file
+from routing.models import Channel
 from tests import factories, mailbox
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +52,46 @@ def test_nothing_is_agreed_to_that_was_not_ticked():
     assert not consents.is_given(user=user, purpose=Consent.Purpose.CROSS_BORDER)
     account = factories.account_of(user)
     assert (account.country, account.country_attested_at) == ("", None)
+
+
+@pytest.fixture
+def openai_on_offer():
+    """A channel of a vendor whose rules exclude some countries."""
+    model = {"name": "openai/m", "prices": {"input": "1", "output": "1"}}
+    channel = {
+        "name": "us", "vendor": "openai", "protocol": "openai-chat", "api_key": "sk-1",
+        "base_url": "https://openai.example/v1", "models": [model],
+    }  # fmt: skip
+    channel_import.install(import_file.read({"channels": [channel]}))
+    catalogue.refresh()
+    yield
+    Channel.objects.all().delete()
+    catalogue.refresh()
+
+
+def test_who_owns_it_is_asked_only_where_a_vendor_excludes_countries():
+    assert "attests_ownership" not in text_of(Client().get(reverse("account_signup")))
+    factories.sign_up(Client(), "eve", attests_ownership="on")
+    assert factories.account_of(User.objects.get()).ownership_attested_at is None
+
+
+@pytest.mark.usefixtures("openai_on_offer")
+def test_a_vendor_that_excludes_countries_has_country_and_owner_asked():
+    page = text_of(Client().get(reverse("account_signup")))
+    assert "owns half or more of what I act for: China, Cuba" in page
+    assert "Vendors that refuse such owners: OpenAI." in page
+    refused = factories.sign_up(Client(), "eve", attests_ownership="on")
+    assert "This field is required." in text_of(refused)
+    assert not User.objects.exists()
+
+
+@pytest.mark.usefixtures("openai_on_offer")
+@pytest.mark.parametrize("said", [{"attests_ownership": "on"}, {}])
+def test_what_is_said_of_owners_is_recorded_with_its_time(said):
+    factories.sign_up(Client(), "eve", country="FR", **said)
+    account = factories.account_of(User.objects.get())
+    assert account.country == "FR"
+    assert (account.ownership_attested_at is not None) == bool(said)
 
 
 def test_a_display_name_names_user_and_account():
