@@ -1,11 +1,8 @@
 """The second factor of staff: one that they have, and that opened this session."""
 
 from enum import StrEnum
-from typing import Final
 
 from allauth.account.authentication import get_authentication_records
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -13,8 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-# Recovery codes stand in for one of these, and are none.
-FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+from accounts import step_up
 
 
 class Missing(StrEnum):
@@ -32,7 +28,7 @@ def missing(request: HttpRequest) -> Missing | None:
     user = request.user
     if not settings.STAFF_SECOND_FACTOR or isinstance(user, AnonymousUser):
         return None
-    if not is_mfa_enabled(user, types=FACTORS):
+    if not step_up.has_factor(user):
         return Missing.FACTOR
     methods = {record.get("method") for record in get_authentication_records(request, user)}
     return None if "mfa" in methods else Missing.PROOF
@@ -42,6 +38,5 @@ def way(user: AbstractBaseUser, lack: Missing, *, back: str) -> str:
     """Return where a user does what is missing; after a proof the browser goes `back`."""
     if lack is Missing.FACTOR:
         return reverse("security")
-    has_codes = is_mfa_enabled(user, types=[Authenticator.Type.TOTP])
-    page = reverse("mfa_reauthenticate" if has_codes else "mfa_reauthenticate_webauthn")
+    page = reverse(step_up.factor_page(user))
     return f"{page}?{urlencode({'next': back})}"

@@ -2,16 +2,14 @@
 
 import pytest
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal import auth
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from tests import factories
+from tests import factories, second_factor
 
 pytestmark = pytest.mark.django_db
 STAFF = reverse("admin:index")
-SECRET = "A" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +23,6 @@ def boss():
     made.is_superuser = True
     made.save()
     return made
-
-
-def code():
-    """The code that holds now; it works once."""
-    counter = next(iter(auth.yield_hotp_counters_from_time()))
-    return auth.format_hotp_value(auth.hotp_value(SECRET, counter))
 
 
 def log_in(client):
@@ -71,7 +63,7 @@ def test_a_session_that_was_opened_without_it_proves_it_once(boss):
     """It was set up in this very session: it is there, but nobody has used it yet."""
     client = Client()
     log_in(client)
-    auth.TOTP.activate(boss, SECRET)
+    second_factor.activate(boss)
     wanted = reverse("admin:accounts_user_changelist")
     response = client.get(wanted, follow=True)
     at, _ = response.redirect_chain[-1]
@@ -80,18 +72,18 @@ def test_a_session_that_was_opened_without_it_proves_it_once(boss):
     # The password alone opens nothing more.
     client.post(reverse("account_reauthenticate"), {"password": factories.PASSWORD})
     assert client.get(wanted).status_code == 302
-    response = client.post(at, {"code": code(), "next": wanted})
+    response = client.post(at, {"code": second_factor.code(), "next": wanted})
     assert response["Location"] == wanted
     assert client.get(wanted).status_code == 200
 
 
 @pytest.mark.clause("4.2-access")
 def test_a_session_that_was_opened_with_it_goes_in_and_out_when_it_is_removed(boss):
-    auth.TOTP.activate(boss, SECRET)
+    second_factor.activate(boss)
     client = Client()
     log_in(client)
     assert client.get(STAFF).status_code == 302  # half logged in
-    client.post(reverse("mfa_authenticate"), {"code": code()})
+    client.post(reverse("mfa_authenticate"), {"code": second_factor.code()})
     assert client.get(STAFF).status_code == 200
     Authenticator.objects.all().delete()
     assert client.get(STAFF, follow=True).redirect_chain[-1][0] == reverse("security")

@@ -3,6 +3,8 @@
 import uuid
 
 import pytest
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.backends.db import SessionStore
@@ -23,12 +25,14 @@ from billing.models import (
     Suspense,
     Wallet,
 )
-from tests import factories
+from tests import factories, second_factor
 from tests.billing.payments import cashier
 from tests.billing.payments.cashier import NOW, USD, pay
 
 pytestmark = pytest.mark.django_db
 AGAIN = reverse("account_reauthenticate")
+CODE = reverse("mfa_reauthenticate")
+PASSKEY = reverse("mfa_reauthenticate_webauthn")
 STALE = 15
 
 
@@ -140,6 +144,101 @@ def test_what_was_typed_is_shown_again_after_the_proof_and_not_carried_out(stale
     again = text(stale.get(url))
     assert "Nothing was done yet" not in again
     assert 'value="10.00"' in again
+
+
+@pytest.mark.parametrize("is_recovery", [False, True])
+def test_who_has_a_second_factor_proves_it_too_and_finds_what_was_typed(
+    client, root, alice, is_recovery
+):
+    second_factor.activate(root)
+    code = second_factor.recovery_codes(root)[0] if is_recovery else second_factor.code()
+    factories.log_in(client, root, minutes_ago=STALE)
+    url = do(pay(alice), "refund")
+    leads_to = client.post(url, {"amount": "4.00", "reason": "r", "refunded_minor": 0})
+    assert "your password first, then your second factor" in text(client.get(leads_to["Location"]))
+    assert prove(client, leads_to)["Location"] == url
+    # The password alone opens nothing.
+    answer = client.get(url)
+    assert answer["Location"] == f"{CODE}?next={url}"
+    assert "Prove your second factor, too." in text(client.get(answer["Location"]))
+    assert client.post(url, {"amount": "5.00"})["Location"] == answer["Location"]
+    client.post(url, {"amount": "4.00", "reason": "r", "refunded_minor": 0})
+    assert client.post(CODE, {"code": "000000", "next": url}).status_code == 200
+    assert client.get(url).status_code == 302
+    assert client.post(CODE, {"code": code, "next": url})["Location"] == url
+    shown = text(client.get(url))
+    assert "Nothing was done yet" in shown
+    assert 'value="4.00"' in shown
+    assert not Refund.objects.exists()
+
+
+def test_the_second_factor_alone_is_not_enough_either(client, root, alice):
+    second_factor.activate(root)
+    factories.log_in(client, root, minutes_ago=STALE)
+    url = do(pay(alice), "refund")
+    client.post(CODE, {"code": second_factor.code(), "next": url})
+    assert client.get(url)["Location"] == f"{AGAIN}?next={url}"
+    assert prove(client, client.get(url))["Location"] == url
+    assert client.get(url).status_code == 200
+
+
+def test_both_proofs_grow_old(client, root, alice):
+    second_factor.activate(root)
+    url = do(pay(alice), "refund")
+    for password, factor, opens in ((0, 0, None), (0, STALE, CODE), (STALE, 0, AGAIN)):
+        log_in_twice(client, root, password=password, factor=factor)
+        answer = client.get(url)
+        assert answer.headers.get("Location") == (opens and f"{opens}?next={url}")
+
+
+def log_in_twice(client, person, *, password, factor):
+    """Log in by password and code, each so many minutes ago."""
+    factories.log_in(client, person, minutes_ago=factor)
+    (record,) = client.session[AUTHENTICATION_METHODS_SESSION_KEY]
+    code = {**record, "method": "mfa", "type": "totp"}
+    factories.log_in(client, person, minutes_ago=password)
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [
+        *session[AUTHENTICATION_METHODS_SESSION_KEY], code,
+    ]  # fmt: skip
+    session.save()
+
+
+def passkey(person):
+    data = {"name": "laptop", "credential": {}, "passwordless": True}
+    return Authenticator.objects.create(user=person, type="webauthn", data=data)
+
+
+def test_a_passkey_is_asked_for_where_it_is_the_only_factor(client, root, alice):
+    passkey(root)
+    factories.log_in(client, root)
+    url = do(pay(alice), "refund")
+    assert client.get(url)["Location"] == f"{PASSKEY}?next={url}"
+
+
+def test_a_log_in_by_passkey_alone_is_both_proofs(client, root, alice):
+    passkey(root)
+    url = do(pay(alice), "refund")
+    factories.log_in(client, root)
+    for is_alone, status in ((True, 200), (False, 302)):
+        session = client.session
+        (record,) = session[AUTHENTICATION_METHODS_SESSION_KEY]
+        session[AUTHENTICATION_METHODS_SESSION_KEY] = [
+            {**record, "method": "mfa", "type": "webauthn", "passwordless": is_alone}
+        ]
+        session.save()
+        assert client.get(url).status_code == status
+
+
+def test_who_has_no_password_proves_the_second_factor(client, alice):
+    person = factories.user("octocat", is_staff=True)
+    User.objects.filter(pk=person.pk).update(is_superuser=True)
+    second_factor.activate(person)
+    factories.log_in(client, person, minutes_ago=STALE)
+    url = do(pay(alice), "refund")
+    assert client.get(url)["Location"] == f"{CODE}?next={url}"
+    client.post(CODE, {"code": second_factor.code(), "next": url})
+    assert client.get(url).status_code == 200
 
 
 def test_a_wrong_password_opens_nothing_and_loses_nothing(stale, alice):
