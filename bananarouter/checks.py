@@ -138,6 +138,9 @@ def production() -> Iterator[CheckMessage]:
     if settings.HTTPS and settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         hint = "Set EMAIL_BACKEND and EMAIL_HOST: nobody else can read the codes that log in."
         yield Warning("Mail is printed on the terminal.", hint=hint, id="root.W033")
+    if not settings.STAFF_SECOND_FACTOR:
+        hint = "Take STAFF_SECOND_FACTOR away: a stolen password then opens no staff page."
+        yield Warning("Staff need no second factor.", hint=hint, id="root.W035")
 
 
 def install() -> None:

@@ -95,6 +95,12 @@ def test_tells(settings, check, changes, code):
     assert code in ids(check)
 
 
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_tells_where_staff_need_no_second_factor(settings, is_needed):
+    settings.STAFF_SECOND_FACTOR = is_needed
+    assert ("root.W035" not in ids(checks.production)) is is_needed
+
+
 @pytest.mark.clause("4.2-tls")
 @pytest.mark.parametrize("changes", [{}, {"METRICS_TOKEN": GOOD}])
 def test_check_deploy_has_no_warning_in_production(tmp_path, changes):
