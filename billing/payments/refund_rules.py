@@ -2,18 +2,38 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.models import Account
 from billing import wallets
-from billing.models import Order, Wallet
+from billing.models import Order, Refund, Wallet
 from billing.money import CENT
 from billing.payments import returning, states
 
 # A dispute decides about the money of an order while it is open, and when it was lost.
 REFUNDABLE = (states.PAID, states.PART_REFUNDED, states.WON)
 ORDERS_MAX = 200
+# How many orders beyond those are looked at, to say how many hold the rest.
+OLDER_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unspent:
+    """Unspent money by the orders that it came with, in minor units of each, and what is beyond."""
+
+    parts: Sequence[tuple[Order, int]]
+    # How many orders beyond these hold unspent money, too; at most OLDER_MAX.
+    older: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    parts: Sequence[tuple[Order, int]]
+    left_nusd: int
 
 
 class RefundRefused(Exception):
@@ -70,18 +90,40 @@ def unspent(account: Account, *, wallet: Wallet | None = None) -> Sequence[tuple
     `wallet` is the account's, where it was just read.
     """
     free = _free(account.pk) if wallet is None else _takeable(wallet, account)
-    found = []
+    return _share_out(_unreturned(account)[:ORDERS_MAX], free).parts
+
+
+def survey(account: Account) -> Unspent:
+    """Return what `unspent` does, and how many orders beyond ORDERS_MAX hold the rest of it."""
+    found = _share_out(_unreturned(account)[:ORDERS_MAX], _free(account.pk))
+    older = _unreturned(account)[ORDERS_MAX : ORDERS_MAX + OLDER_MAX]
+    return Unspent(parts=found.parts, older=len(_share_out(older, found.left_nusd).parts))
+
+
+def _unreturned(account: Account) -> QuerySet[Order]:
+    """Return an account's orders of which something is left to go back, newest first."""
+    going = Refund.objects.filter(order=OuterRef("pk")).exclude(state=Refund.State.FAILED)
+    sums = going.order_by().values("order").annotate(sum=Sum("amount_minor")).values("sum")
     paid = account.orders.filter(state__in=REFUNDABLE).select_related("account")
-    orders = list(paid.order_by("-paid_at", "-pk")[:ORDERS_MAX]) if free > 0 else []
-    gone = returning.gone_of(orders)
-    for order in orders:
-        if free <= 0:
+    left = paid.annotate(going_minor=Coalesce(Subquery(sums), 0)).filter(
+        going_minor__lt=F("net_minor") + F("tax_minor")
+    )
+    return left.order_by("-paid_at", "-pk")
+
+
+def _share_out(orders: QuerySet[Order], free_nusd: int) -> _Shared:
+    """Find what can go back of each order while the money lasts."""
+    found: list[tuple[Order, int]] = []
+    rows = list(orders) if free_nusd > 0 else []
+    gone = returning.gone_of(rows)
+    for order in rows:
+        if free_nusd <= 0:
             break
-        amount = _affordable_minor(order, free, before=gone[order.pk])
+        amount = _affordable_minor(order, free_nusd, before=gone[order.pk])
         if amount:
-            free -= returning.split(order, amount, before=gone[order.pk]).credit_nusd
+            free_nusd -= returning.split(order, amount, before=gone[order.pk]).credit_nusd
             found.append((order, amount))
-    return found
+    return _Shared(parts=found, left_nusd=free_nusd)
 
 
 def _free(account_id: int) -> int:

@@ -97,16 +97,24 @@ class AllForm(forms.Form):
 
 
 class RefundAll(Page):
-    """Everything that is not spent goes back, by the orders that it came with: all or nothing."""
+    """Everything that is not spent goes back, by the orders that it came with: all or nothing.
+
+    Of very many orders the newest are shown and go back; the page says how many are left.
+    """
 
     template_name = "billing/refund_all.html"
     nav = "billing"
     needs = roles.may_see_money
 
     @cached_property
+    def found(self) -> refund_rules.Unspent:
+        """What can go back now, and how many orders are left for later."""
+        return refund_rules.survey(self.account)
+
+    @property
     def parts(self) -> Sequence[tuple[Order, int]]:
-        """What can go back now."""
-        return refund_rules.unspent(self.account)
+        """What this page shows, and what its button sends back."""
+        return self.found.parts
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = AllForm(request.POST)
@@ -143,8 +151,10 @@ class RefundAll(Page):
             for order, amount_minor in self.parts
         ]
         first = {"key": uuid.uuid4(), "shown": _digest(self.parts)}
+        older = self.found.older
         return super().get_context_data(
             tab="orders", rows=rows, totals=_totals(self.parts), form=AllForm(initial=first),
+            older=f"{older}+" if older == refund_rules.OLDER_MAX else older,
             **kwargs,
         )  # fmt: skip
 

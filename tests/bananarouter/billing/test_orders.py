@@ -12,9 +12,10 @@ from django.utils import timezone, translation
 from bananarouter.pages.billing import codes, words
 from billing import ledger
 from billing.models import FapiaoRequest, Order, Processor, Receipt, Refund
-from billing.payments import asking, orders, paying, quotes, refunds, timeline
+from billing.payments import asking, orders, paying, quotes, refund_rules, refunds, timeline
 from billing.processors.base import Notice, NoticeKind
 from tests import factories
+from tests.billing.payments import cashier
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,45 @@ def test_one_yes_is_about_what_the_page_showed(client, account, paid):
     answer = client.post(reverse("billing_refund"), hidden(page), follow=True)
     assert "The amounts changed meanwhile." in text_of(answer)
     assert Refund.objects.count() == 1
+
+
+def test_of_very_many_orders_the_page_says_how_many_are_left_for_later(client, account):
+    shown, older = refund_rules.ORDERS_MAX, 3
+    now = timezone.now()
+    orders = [
+        cashier.order(
+            account, state="paid", payment_ref=f"pi_{number}", minor=100,
+            paid_at=now - dt.timedelta(minutes=number),
+        )
+        for number in range(shown + older + 1)
+    ]  # fmt: skip
+    # The oldest is spent.
+    factories.give(account, (shown + older) * 100 * cashier.CENT)
+    page = text_of(client.get(reverse("billing_refund")))
+    assert "Older orders with unspent money: 3." in page
+    assert "Refund these orders" in page
+    assert "$200.00" in page
+    client.post(reverse("billing_refund"), hidden(page))
+    assert set(Refund.objects.values_list("order_id", flat=True)) == {
+        order.pk for order in orders[:shown]
+    }
+    rest = text_of(client.get(reverse("billing_refund")))
+    assert "Older orders" not in rest
+    assert "$3.00" in rest
+    client.post(reverse("billing_refund"), hidden(rest))
+    assert Refund.objects.count() == shown + older
+    assert not Refund.objects.filter(order=orders[-1]).exists()
+    assert "Nothing to refund" in text_of(client.get(reverse("billing_refund")))
+
+
+def test_how_many_are_left_is_counted_up_to_a_bound(client, account, monkeypatch):
+    monkeypatch.setattr(refund_rules, "ORDERS_MAX", 1)
+    monkeypatch.setattr(refund_rules, "OLDER_MAX", 2)
+    now = timezone.now()
+    for number in range(4):
+        cashier.order(account, state="paid", payment_ref=f"pi_{number}", paid_at=now)
+    factories.give(account, 40 * cashier.USD)
+    assert "unspent money: 2+." in text_of(client.get(reverse("billing_refund")))
 
 
 def test_an_old_payment_has_no_refund_by_itself(client, paid):
