@@ -7,6 +7,7 @@ by which mail programs know it. What no task took, a sweep does.
 
 import datetime as dt
 import logging
+from importlib import import_module
 from smtplib import (
     SMTPAuthenticationError,
     SMTPException,
@@ -18,6 +19,7 @@ from typing import Final
 
 from allauth.account.models import EmailAddress
 from celery import current_app
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
@@ -91,17 +93,40 @@ def sweep(*, now: dt.datetime) -> int:
 
 
 def send_again(delivery: Delivery, *, now: dt.datetime) -> bool:
-    """Make a finished delivery due again; False when it is under way, or has no other way."""
+    """Make a finished delivery due again; False when it is under way, or has no other way.
+
+    A mail goes where the data say now that it belongs, else to the user's own proven address.
+    """
+    is_mail = delivery.way == Delivery.Way.EMAIL
+    address = _named_address(delivery.notification) if is_mail else ""
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=[State.SENT, State.FAILED])
     with transaction.atomic():
         is_due = bool(
             rows.exclude(way=Delivery.Way.WEB).update(
-                state=State.WAITING, attempts=0, next_try_at=now, done_at=None, error=""
+                state=State.WAITING,
+                attempts=0,
+                next_try_at=now,
+                done_at=None,
+                error="",
+                address=address,
             )
         )
         if is_due:
             hurry(delivery.notification)
     return is_due
+
+
+def _named_address(notification: Notification) -> str:
+    """Return the address that the data of an app name for a notice, "" for the user's own.
+
+    An app's config says which module knows: `notice_addresses`, with `address_of(notification)`.
+    """
+    for config in apps.get_app_configs():
+        if name := getattr(config, "notice_addresses", ""):
+            found: str = import_module(name).address_of(notification)
+            if found:
+                return found
+    return ""
 
 
 def _due(now: dt.datetime) -> QuerySet[Delivery]:

@@ -13,6 +13,7 @@ class BillingConfig(AppConfig):
     # Where its personal data is declared: accounts/personal_data.py.
     personal_data = "billing.stores"
     expiries = "billing.expiry"  # logs.removal
+    notice_addresses = "billing.payments.news"  # accounts.deliveries
 
     def ready(self) -> None:
         checks.install()

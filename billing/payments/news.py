@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Final
 
 from accounts import notifications, roles
-from accounts.models import Account, Membership, User
+from accounts.models import Account, Membership, Notification, User
 from accounts.notifications import FACT_CHARS_MAX, Notice
 from accounts.timeids import uuid7
 from billing.models import FapiaoRequest, Order
@@ -13,6 +13,7 @@ from billing.payments.receipts import minor_text
 
 TOP_UP: Final = "top_up"
 PATH: Final = "/billing"
+FAPIAO: Final = "fapiao"
 _OF_FAPIAO: Final = {
     FapiaoRequest.State.ISSUED: "fapiao_issued",
     FapiaoRequest.State.REFUSED: "fapiao_refused",
@@ -89,8 +90,8 @@ def fapiao_answered(request: FapiaoRequest, *, now: dt.datetime) -> None:
         return
     account, number = request.order.account, request.order.number
     notice = Notice(
-        kind="fapiao",
-        key=f"fapiao:{number}:{uuid7()}",
+        kind=FAPIAO,
+        key=f"{FAPIAO}:{number}:{uuid7()}",
         name=_OF_FAPIAO[FapiaoRequest.State(request.state)],
         facts={
             "number": request.fapiao_number,
@@ -100,6 +101,19 @@ def fapiao_answered(request: FapiaoRequest, *, now: dt.datetime) -> None:
         path=f"{PATH}/orders/{number}/fapiao",
     )
     notifications.tell(user=reader, notice=notice, account=account, address=request.email, now=now)
+
+
+def address_of(notification: Notification) -> str:
+    """Return where staff send the mail of a notice again; "" for the reader's own address.
+
+    What became of a fapiao goes to the address that its request names now: who pays for the
+    account typed it there, and may correct it by asking again.
+    """
+    source, _, rest = notification.key.partition(":")
+    if source != FAPIAO:
+        return ""
+    asked = FapiaoRequest.objects.filter(order=rest.partition(":")[0])
+    return asked.values_list("email", flat=True).first() or ""
 
 
 def _reader_of(request: FapiaoRequest) -> User | None:

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.db import transaction
 
-from accounts import erasure, notifications, personal_data
+from accounts import deliveries, erasure, notifications, personal_data
 from accounts.models import Delivery, Notification, User
 from billing import subjects
 from billing.models import FapiaoRequest, Order, Refund
@@ -65,6 +65,35 @@ def test_a_payer_asks_and_staff_issue(order, staff):
     told = Notification.objects.get()
     assert (told.user, told.account, told.kind) == (asker(), order.account, "fapiao")
     assert not Delivery.objects.exclude(address="").exists()
+
+
+def test_a_mail_that_is_sent_again_goes_where_the_request_names(order, staff):
+    first = fapiao.ask(order, wanted(email="books@example.com"), by=asker(), now=NOW)
+    fapiao.refuse(first, "No.", actor="staff:1", now=NOW)
+    mailbox.deliver()
+    delivery = Delivery.objects.get(way="email")
+    assert deliveries.send_again(delivery, now=NOW)
+    mailbox.deliver()
+    # Whoever typed a wrong address asks again with the right one.
+    fapiao.ask(order, wanted(email="tax@example.com"), by=asker(), now=NOW)
+    assert deliveries.send_again(delivery, now=NOW)
+    mailbox.deliver()
+    told = [to for message in mail.outbox for to in message.to]
+    assert told == ["books@example.com", "books@example.com", "tax@example.com"]
+    assert not Delivery.objects.exclude(address="").exists()
+
+
+def test_other_notices_that_are_sent_again_go_to_their_readers(order):
+    notice = notifications.Notice(
+        kind="low_balance", key=f"other:{order.number}", name="low_balance",
+        facts={"account": "A"},
+    )  # fmt: skip
+    fapiao.ask(order, wanted(email="books@example.com"), by=asker(), now=NOW)
+    notifications.tell(user=asker(), notice=notice, now=NOW)
+    mailbox.deliver()
+    assert deliveries.send_again(Delivery.objects.get(way="email"), now=NOW)
+    mailbox.deliver()
+    assert [message.to for message in mail.outbox] == [[asker().email]] * 2
 
 
 def test_the_mail_speaks_the_language_of_who_asked(order, staff):
