@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from accounts import step_up
 from accounts.admin_fixed import Fixed
@@ -159,16 +161,48 @@ class Decisions(Fixed, Base):
 
 
 class FreshActions(Base):
-    """A table whose actions on chosen rows need a fresh log-in."""
+    """A table whose actions on chosen rows need a fresh log-in; the rows stay ticked meanwhile."""
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
         if step_up.is_fresh(request):
             return super().response_action(request, queryset, *args, **kwargs)
-        text = "Nothing was done yet. Log in once more, then choose the action again."
+        text = "Nothing was done yet. Log in once more: the rows stay ticked."
         self.message_user(request, text, messages.WARNING)
-        return step_up.ask(request)
+        return step_up.ask(request, names=("action", ACTION_CHECKBOX_NAME))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        if request.method == "GET" and isinstance(response, TemplateResponse):
+            kept = step_up.typed(request)
+            if kept is not None:
+                self._tick(request, response.context_data or {}, kept)
+        return response
+
+    def _tick(self, request: HttpRequest, context: dict[str, Any], kept: QueryDict) -> None:
+        """Show the rows and the action that were chosen before the log-in; tell of missing ones."""
+        chosen = set(kept.getlist(ACTION_CHECKBOX_NAME))
+        shown = [row for row in context["cl"].result_list if str(row.pk) in chosen]
+        for row in shown:
+            row.is_ticked = True
+        if context["action_form"] is not None:
+            context["action_form"].initial["action"] = kept.get("action", "")
+        text = "Nothing was done yet: these are the rows that you had ticked. Run the action again."
+        if len(shown) < len(chosen):
+            text += f" Not in this list any more: {len(chosen) - len(shown)} of them."
+        self.message_user(request, text, messages.WARNING)
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        if not getattr(obj, "is_ticked", False):
+            return super().action_checkbox(obj)
+        box = forms.CheckboxInput(
+            {"class": "action-select", "aria-label": f"Select this object for an action - {obj}"},
+            check_test=lambda _value: True,
+        )
+        return box.render(ACTION_CHECKBOX_NAME, str(obj.pk))
 
 
 def staff(request: HttpRequest) -> User:

@@ -6,7 +6,7 @@ meanwhile is kept, and shown again; nothing is carried out by itself.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from allauth.account.adapter import get_adapter
@@ -51,15 +51,22 @@ def is_fresh(request: HttpRequest) -> bool:
     return request.user.is_authenticated and _next_page(request) is None
 
 
-def ask(request: HttpRequest, form: forms.BaseForm | None = None) -> HttpResponse:
-    """Send a user to prove it, and then back to this page; keep what was typed into its form."""
+def ask(
+    request: HttpRequest, form: forms.BaseForm | None = None, *, names: Collection[str] = ()
+) -> HttpResponse:
+    """Send a user to prove it, and then back to this page.
+
+    What was typed into its form is kept, or else what was sent under these names.
+    """
     path, user = request.get_full_path(), request.user
     if not get_adapter().get_reauthentication_methods(user):
         # Who logs in by another site alone proves it there. What was typed ends with the session.
         logout(request)
         return redirect_to_login(path)
     if form is not None and form.is_bound:
-        _keep(request, form)
+        names = list(_names(form))
+    if names:
+        _keep(request, names)
     page = _next_page(request) or FIRST_PAGE
     if page != FIRST_PAGE:
         text = _("Prove your second factor, too.")
@@ -111,12 +118,12 @@ def typed(request: HttpRequest) -> QueryDict | None:
     return data
 
 
-def _keep(request: HttpRequest, form: forms.BaseForm) -> None:
-    """Keep a form's fields, of the youngest few forms: neither files nor passwords."""
+def _keep(request: HttpRequest, names: Collection[str]) -> None:
+    """Keep what was sent under these names, of the youngest few forms."""
     known = request.session.get(KEPT, {})
     others = [(path, one) for path, one in known.items() if path != request.path]
     kept = dict([pair for pair in others if _is_young(pair[1])][1 - FORMS_MAX :])
-    fields = {name: request.POST.getlist(name) for name in _names(form) if name in request.POST}
+    fields = {name: request.POST.getlist(name) for name in names if name in request.POST}
     if sum(len(value) for values in fields.values() for value in values) <= CHARS_MAX:
         kept[request.path] = {"at": time.time(), "fields": fields}
     request.session[KEPT] = kept
@@ -127,7 +134,7 @@ def _is_young(kept: dict[str, float]) -> bool:
 
 
 def _names(form: forms.BaseForm) -> Iterator[str]:
-    """Return under which names a browser sends what a form keeps."""
+    """Return under which names a browser sends what is kept of a form: no files, no passwords."""
     for bound in form:
         widget = bound.field.widget
         if isinstance(widget, forms.PasswordInput) or widget.needs_multipart_form:

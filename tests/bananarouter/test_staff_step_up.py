@@ -1,5 +1,6 @@
 """Before staff move money or decide they prove that it is them; nothing typed is lost by that."""
 
+import re
 import uuid
 
 import pytest
@@ -305,6 +306,34 @@ def test_actions_on_chosen_rows_wait_for_the_proof(stale, alice):
     stale.post(url, {"action": "freeze", "_selected_action": [wallet.pk]})
     wallet.refresh_from_db()
     assert wallet.frozen
+
+
+def test_the_rows_of_an_action_stay_ticked_over_the_proof(stale, alice):
+    pay(alice)
+    others = [factories.account_of(factories.user(name)) for name in ("bob", "carol")]
+    for account in others:
+        pay(account)
+    wallets = {wallet.account: wallet for wallet in Wallet.objects.select_related("account")}
+    chosen = [wallets[alice].pk, wallets[others[0]].pk]
+    url = reverse("admin:billing_wallet_changelist")
+    prove(stale, stale.post(url, {"action": "freeze", "_selected_action": chosen}))
+    assert not Wallet.objects.filter(frozen=True).exists()
+    shown = text(stale.get(url))
+    boxes = re.findall(r'<input type="checkbox" name="_selected_action"[^>]*>', shown)
+    ticked = {int(re.search(r'value="(\d+)"', box)[1]) for box in boxes if " checked" in box}
+    assert (ticked, len(boxes)) == (set(chosen), 3)
+    assert '<option value="freeze" selected>' in shown
+    assert "these are the rows that you had ticked" in shown
+    assert "Not in this list" not in shown
+    assert " checked" not in text(stale.get(url))
+
+
+def test_a_row_that_left_the_list_meanwhile_is_told(stale, alice):
+    Hold.objects.create(account=alice, reason="fraud_warning", until=NOW)
+    url = reverse("admin:billing_hold_changelist")
+    prove(stale, stale.post(url, {"action": "end", "_selected_action": [alice.pk]}))
+    Hold.objects.all().delete()
+    assert "Not in this list any more: 1 of them." in text(stale.get(url))
 
 
 def test_who_may_not_decide_is_refused_and_not_asked(client, alice):
