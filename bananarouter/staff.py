@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
@@ -12,6 +13,15 @@ from django.urls import URLPattern, URLResolver, path
 from bananarouter import staff_audit, staff_factor
 
 View = Callable[..., HttpResponseBase]
+
+
+class LookUp(AutocompleteJsonView):
+    """The rows that a field offers as one types; whose they were is noted."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        staff_audit.note_look_up(self.request, self.model_admin.model, context["object_list"])
+        return context
 
 
 class StaffSite(admin.AdminSite):
@@ -44,6 +54,9 @@ class StaffSite(admin.AdminSite):
             return response
 
         return update_wrapper(noted, guarded)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+        return LookUp.as_view(admin_site=self)(request)
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

@@ -5,7 +5,7 @@ and actions on chosen rows that note nothing themselves. Names, addresses and wh
 are left out: rows stand there by number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +55,13 @@ def note_read(request: HttpRequest, page: Table, response: HttpResponseBase, *, 
         _write(request, page.model, READ, row=row, text="Read.")
     elif shown := _listed(response):
         _write(request, page.model, READ, text=f"Listed: {_numbers(shown)}.")
+
+
+def note_look_up(request: HttpRequest, model: type[Model], shown: Iterable[Model]) -> None:
+    """Note which rows of people a field offered; not by which letters of a name or an address."""
+    numbers = [str(row.pk) for row in shown]
+    if numbers and is_personal(model):
+        _write(request, model, READ, text=f"Looked up: {_numbers(numbers)}.")
 
 
 def _listed(response: HttpResponseBase) -> list[str]:

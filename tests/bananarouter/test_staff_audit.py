@@ -43,6 +43,33 @@ def test_which_rows_a_list_showed_is_noted_and_what_was_searched_is_not(boss):
     assert noted() == [(staff_audit.READ, None, f"Listed: {alice.pk}.")]
 
 
+def look_up(client, field, term):
+    """Type into a field of the form that adds a member."""
+    asked = {"app_label": "accounts", "model_name": "membership", "field_name": field, "term": term}
+    return client.get(reverse("admin:autocomplete"), asked)
+
+
+@pytest.mark.clause("4.2-access")
+def test_whom_a_field_offers_as_one_types_is_noted_and_what_was_typed_is_not(boss):
+    alice = factories.user("alice")
+    found = look_up(boss, "user", "alice@example.com").json()["results"]
+    assert [one["id"] for one in found] == [str(alice.pk)]
+    assert noted() == [(staff_audit.READ, None, f"Looked up: {alice.pk}.")]
+    (row,) = LogEntry.objects.all()
+    assert row.content_type.model == "user"
+
+
+def test_a_look_up_that_finds_nobody_or_is_refused_is_not_noted(boss):
+    factories.user("alice")
+    assert look_up(boss, "user", "nobody").json()["results"] == []
+    clerk = Client()
+    clerk.force_login(factories.user("clerk", is_staff=True))
+    assert look_up(clerk, "user", "alice").status_code == 403
+    model = {"app_label": "routing", "model_name": "endpoint", "field_name": "model", "term": ""}
+    assert boss.get(reverse("admin:autocomplete"), model).status_code == 200
+    assert noted() == []
+
+
 def test_rows_about_nobody_and_empty_lists_are_not_noted(boss):
     boss.get(reverse("admin:routing_channel_changelist"))
     boss.get(reverse("admin:accounts_closure_changelist"))
