@@ -88,6 +88,7 @@ def _work(
     if feed.release_asked_at:
         holding.release(sink, held=held)
         watermarks.released(feed)
+    holding.fill(sink, feed, held=held, now=now)
     return done
 
 

@@ -81,13 +81,15 @@ def plan(feed: ArchiveFeed, *, first_kept: dt.date, now: dt.datetime) -> int:
     hours = [start + n * HOUR for n in range(max((end - start) // HOUR, 0))]
     feed.fed_until = max(start, end) if feed.fed_until is None else max(feed.fed_until, start, end)
     if feed.aged_until is None:
-        feed.aged_until = feed.summed_until = start.date()
+        feed.aged_until = feed.summed_until = feed.holds_unfilled_before = start.date()
     with transaction.atomic():
         ArchiveBatch.objects.bulk_create(
             [ArchiveBatch(feed=feed, hour=hour, due_at=now) for hour in hours],
             ignore_conflicts=True,
         )
-        feed.save(update_fields=["fed_until", "aged_until", "summed_until"])
+        feed.save(
+            update_fields=["fed_until", "aged_until", "summed_until", "holds_unfilled_before"]
+        )
     return len(hours)
 
 

@@ -13,6 +13,8 @@ class ArchiveFeed(models.Model):
     # The sums of every day before stand; the rows of every day before are gone.
     summed_until = models.DateField(null=True)
     aged_until = models.DateField(null=True)
+    # What holds keep of days before is still to be put into it; null: nothing is.
+    holds_unfilled_before = models.DateField(null=True)
     # One process feeds at a time: the lock ends by itself when its holder died.
     holder = models.CharField(max_length=32, blank=True, default="")
     locked_until = models.DateTimeField(null=True)
