@@ -15,6 +15,7 @@ def mark(apps, schema_editor):
         for row in apps.get_model('accounts', model).objects.exclude(**{f'{field}_user': None}):
             setattr(row, field, f"staff:{getattr(row, f'{field}_user_id')}")
             row.save(update_fields=[field])
+    settle(schema_editor)
 
 
 def unmark(apps, schema_editor):
@@ -26,6 +27,13 @@ def unmark(apps, schema_editor):
             if number in known:
                 setattr(row, f'{field}_user_id', number)
                 row.save(update_fields=[f'{field}_user'])
+    settle(schema_editor)
+
+
+def settle(schema_editor):
+    """Check foreign keys now: PostgreSQL alters no table that has checks of rows before it."""
+    if schema_editor.connection.vendor == 'postgresql':
+        schema_editor.execute('SET CONSTRAINTS ALL IMMEDIATE')
 
 
 def renamed():
