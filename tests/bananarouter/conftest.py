@@ -69,7 +69,7 @@ def desk(db):
 
 
 @pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
+def whole_site(django_db_setup, django_db_blocker):
     """The site with something of everything (tests/site.py): made once for the tests of a module.
 
     Each test's own changes are undone to what it was.

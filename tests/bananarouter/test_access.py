@@ -42,8 +42,8 @@ def test_every_route_has_a_name():
 
 @named(PRIVATE)
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_stranger_is_sent_to_log_in(route, method, scene):
-    response = getattr(Client(), method)(scene.url(route))
+def test_a_stranger_is_sent_to_log_in(route, method, whole_site):
+    response = getattr(Client(), method)(whole_site.url(route))
     if response.status_code in {302, 303}:
         assert response["Location"].startswith(reverse("account_login")), response["Location"]
     else:
@@ -52,52 +52,52 @@ def test_a_stranger_is_sent_to_log_in(route, method, scene):
 
 @named(OBJECTS)
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_is_anothers_does_not_exist(route, method, scene, signed_in):
-    response = getattr(signed_in(scene.mallory), method)(scene.url(route))
+def test_what_is_anothers_does_not_exist(route, method, whole_site, signed_in):
+    response = getattr(signed_in(whole_site.mallory), method)(whole_site.url(route))
     assert response.status_code in REFUSED
-    assert said_secrets(response, scene) == []
+    assert said_secrets(response, whole_site) == []
 
 
 @named(OBJECTS)
-def test_its_owner_finds_it(route, scene, signed_in):
+def test_its_owner_finds_it(route, whole_site, signed_in):
     """Else the test above would pass for a wrong address."""
-    assert signed_in(scene.alice).get(scene.url(route)).status_code != 404
+    assert signed_in(whole_site.alice).get(whole_site.url(route)).status_code != 404
 
 
 @named(OURS)
-def test_nobody_else_reads_what_an_account_holds(route, scene, signed_in):
-    for client in (Client(), signed_in(scene.mallory)):
-        assert said_secrets(client.get(scene.url(route)), scene) == []
+def test_nobody_else_reads_what_an_account_holds(route, whole_site, signed_in):
+    for client in (Client(), signed_in(whole_site.mallory)):
+        assert said_secrets(client.get(whole_site.url(route)), whole_site) == []
 
 
-def said_secrets(response, scene) -> list[str]:
+def said_secrets(response, whole_site) -> list[str]:
     text = b"".join(response) if response.streaming else response.content
-    return [word for word in scene.secrets if word.encode() in text]
+    return [word for word in whole_site.secrets if word.encode() in text]
 
 
-def test_the_search_for_secrets_finds_them(scene, signed_in):
-    page = signed_in(scene.alice).get(reverse("requests"))
-    assert "demo/numbat" in said_secrets(page, scene)
+def test_the_search_for_secrets_finds_them(whole_site, signed_in):
+    page = signed_in(whole_site.alice).get(reverse("requests"))
+    assert "demo/numbat" in said_secrets(page, whole_site)
 
 
 @named(PRIVATE)
-def test_a_private_page_is_in_no_cache(route, scene, signed_in):
-    response = signed_in(scene.alice).get(scene.url(route))
+def test_a_private_page_is_in_no_cache(route, whole_site, signed_in):
+    response = signed_in(whole_site.alice).get(whole_site.url(route))
     if response.status_code == 200:
         assert "no-store" in response["Cache-Control"]
 
 
 @named(STAFF)
-def test_the_staff_site_is_closed_to_members(route, scene, signed_in):
+def test_the_staff_site_is_closed_to_members(route, whole_site, signed_in):
     url = reverse(route.name)
-    for client in (Client(), signed_in(scene.alice)):
+    for client in (Client(), signed_in(whole_site.alice)):
         response = client.get(url)
         assert response.status_code in {302, 403, 404, 405}
-        assert said_secrets(response, scene) == []
+        assert said_secrets(response, whole_site) == []
 
 
 @named([route for route in OURS if not route.arguments])
-def test_a_form_without_its_token_is_refused(route, scene):
+def test_a_form_without_its_token_is_refused(route, whole_site):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(scene.alice)
-    assert client.post(scene.url(route)).status_code in REFUSED
+    client.force_login(whole_site.alice)
+    assert client.post(whole_site.url(route)).status_code in REFUSED

@@ -22,9 +22,9 @@ PAGES = [route for route in site.ours() if route.name != "metrics"]
 
 
 @pytest.fixture
-def client(scene):
+def client(whole_site):
     signed_in = Client()
-    signed_in.force_login(scene.alice)
+    signed_in.force_login(whole_site.alice)
     return signed_in
 
 
@@ -38,28 +38,29 @@ def asked(client, url):
 
 
 @pytest.mark.parametrize("route", PAGES, ids=lambda route: route.name)
-def test_a_page_asks_at_most_twelve_times(route, scene, client):
-    found = asked(client, scene.url(route))
+def test_a_page_asks_at_most_twelve_times(route, whole_site, client):
+    found = asked(client, whole_site.url(route))
     assert len(found) <= QUERIES_MAX, "\n".join(found)
 
 
-def test_the_page_of_a_request_does_with_all_that_can_be_on_it(scene, client):
-    request_id = scene.values["request_id"]
+def test_the_page_of_a_request_does_with_all_that_can_be_on_it(whole_site, client):
+    request_id = whole_site.values["request_id"]
     card = RateCard.objects.create(endpoint="acme:x", valid_from="2026-01-01T00:00Z", source="t")
     Rate.objects.create(
         card=card, unit_class="input", unit="mtok", nusd_per_unit=1, vendor_nusd_per_unit=1
     )
     # A crash's charge that was corrected, tried twice, disputed, its content kept.
     Charge.objects.create(
-        request_id=request_id, lease_id=1, wallet_id=scene.account.pk, hold_nusd=9, cost_nusd=9,
-        state="estimated", reason="crash", corrected=True, rate_card=card.pk, endpoint="acme:x",
+        request_id=request_id, lease_id=1, wallet_id=whole_site.account.pk,
+        hold_nusd=9, cost_nusd=9, state="estimated", reason="crash", corrected=True,
+        rate_card=card.pk, endpoint="acme:x",
     )  # fmt: skip
     channel = Endpoint.objects.select_related("channel").get().channel
     for n, endpoint in ((1, "gone:x"), (2, f"{channel.name}:x")):
         Attempt.objects.create(request_id=request_id, n=n, endpoint=endpoint, outcome="timeout")
     contact.open_request(
-        kind="dispute", source="page", email=scene.alice.email, subject="?", text="Wrong",
-        user=scene.alice, account=scene.account, request_id=request_id, proven=True,
+        kind="dispute", source="page", email=whole_site.alice.email, subject="?", text="Wrong",
+        user=whole_site.alice, account=whole_site.account, request_id=request_id, proven=True,
         now=timezone.now(),
     )  # fmt: skip
     page = client.get(f"/requests/{request_id}")

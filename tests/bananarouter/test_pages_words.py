@@ -226,14 +226,14 @@ PAGES = [route for route in site.routes() if not route.is_staff and route.name !
 @pytest.mark.sqlite
 @pytest.mark.django_db
 @pytest.mark.parametrize("route", PAGES, ids=lambda route: route.name)
-def test_a_page_is_strict_small_and_speaks_two_languages(route, scene):
-    if set(route.arguments) - set(scene.values):
+def test_a_page_is_strict_small_and_speaks_two_languages(route, whole_site):
+    if set(route.arguments) - set(whole_site.values):
         pytest.skip("a link that only a mail holds")
     stranger, alice = Client(raise_request_exception=False), Client(raise_request_exception=False)
-    alice.force_login(scene.alice)
+    alice.force_login(whole_site.alice)
     for client in (stranger, alice):
         for language in ("en", "zh-hans"):
-            response = client.get(scene.url(route), headers={"accept-language": language})
+            response = client.get(whole_site.url(route), headers={"accept-language": language})
             if response.status_code == 200 and "html" in response["Content-Type"]:
                 assert_strict_and_small(response, language)
 

@@ -31,71 +31,71 @@ def dumped(search, url):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def scene(request, tmp_path_factory):
+def played(request, tmp_path_factory):
     """Everything that can be said was said; then what is in memory was written."""
     folder = tmp_path_factory.mktemp("canary")
     with contextlib.ExitStack() as stack:
-        scene = Scene(folder, request.param, stack)
-        canary_scene.play(scene, Search(scene.nest))
-        yield scene
+        played = Scene(folder, request.param, stack)
+        canary_scene.play(played, Search(played.nest))
+        yield played
 
 
 @pytest.mark.clause("1.2-content")
 @pytest.mark.clause("3.2-noncontent")
-def test_no_word_is_on_any_disk(scene):
-    search = Search(scene.nest)
+def test_no_word_is_on_any_disk(played):
+    search = Search(played.nest)
     began = time.monotonic()
-    assert not found_in(search, *scene.folders())
+    assert not found_in(search, *played.folders())
     names = {path.name for path in search.files} | {path.parent.name for path in search.files}
     assert {"run.log", "dump.rdb", "secrets", "metrics"} <= names
-    assert {"log", "pg_wal"} <= names if scene.postgresql else "bananarouter.sqlite3-wal" in names
-    if scene.postgresql is not None:
-        assert not dumped(search, scene.place.gateway.environment["DATABASE_URL"])
+    assert {"log", "pg_wal"} <= names if played.postgresql else "bananarouter.sqlite3-wal" in names
+    if played.postgresql is not None:
+        assert not dumped(search, played.place.gateway.environment["DATABASE_URL"])
     # Once more, when all has ended as an operator ends it.
-    scene.place.gateway.stop()
-    assert not found_in(search, *scene.folders())
+    played.place.gateway.stop()
+    assert not found_in(search, *played.folders())
     assert time.monotonic() - began < 60
 
 
 @pytest.mark.clause("1.2-content")
 @pytest.mark.clause("1.2-debug")
-def test_what_debug_mode_kept_was_on_no_disk_in_plain(scene):
+def test_what_debug_mode_kept_was_on_no_disk_in_plain(played):
     """While it was kept; after it was destroyed, the search above finds nothing either."""
-    assert scene.captured >= 9
-    assert scene.found_in_captures == set()
+    assert played.captured >= 9
+    assert played.found_in_captures == set()
 
 
 @pytest.mark.clause("3.2-noncontent")
-def test_no_word_is_in_an_error_report(scene):
-    wait_until(scene.tracker.events, timeout_s=30, what="a report")
-    search = Search(scene.nest)
-    for body in scene.tracker.bodies:
+def test_no_word_is_in_an_error_report(played):
+    wait_until(played.tracker.events, timeout_s=30, what="a report")
+    search = Search(played.nest)
+    for body in played.tracker.bodies:
         assert not search.data(body, "a report")
 
 
 @pytest.mark.clause("1.2-content")
-def test_every_word_was_said(scene):
-    missing = set(canaries.PLACES) - scene.nest.flown
-    assert missing == (set() if scene.postgresql else {"away"})
-    received = bytes(scene.place.vendor.received)
+def test_every_word_was_said(played):
+    missing = set(canaries.PLACES) - played.nest.flown
+    assert missing == (set() if played.postgresql else {"away"})
+    received = bytes(played.place.vendor.received)
     for place in ("system", "user", "tool-content", "tool-name", "image-link", "file-name",
                   "unknown-field", "big"):  # fmt: skip
-        word = scene.latin(place).encode()
+        word = played.latin(place).encode()
         assert word in received, f"no vendor got the {place}"
     for place in ("header-custom", "header-agent", "header-cookie", "header-auth",
                   "header-tag", "query"):  # fmt: skip
-        assert scene.latin(place).encode() not in received, f"a vendor got the {place}"
+        assert played.latin(place).encode() not in received, f"a vendor got the {place}"
 
 
-def test_the_matrix_is_wide(scene):
-    assert len(scene.nest) * 2 >= 64  # a Latin and a Chinese word for each place
-    assert len(scene.place.scenarios) >= 40
+def test_the_matrix_is_wide(played):
+    assert len(played.nest) * 2 >= 64  # a Latin and a Chinese word for each place
+    assert len(played.place.scenarios) >= 40
 
 
 @pytest.mark.clause("1.2-metadata")
-def test_the_log_holds_what_it_may(scene):
+def test_the_log_holds_what_it_may(played):
     """The control of the matrix: it did reach the log, once for each call."""
-    rows = scene.place.rows(
+    rows = played.place.rows(
         "SELECT status, count(*), sum(input_tokens), sum(output_tokens) FROM logs_requestlog "
         "GROUP BY status"
     )
@@ -122,24 +122,24 @@ def test_the_search_finds_each_form(tmp_path, which):
     assert not search.tree(tmp_path)
 
 
-def test_the_search_finds_words_in_databases_and_names(tmp_path, scene):
+def test_the_search_finds_words_in_databases_and_names(tmp_path, played):
     """The control of the stores: a word in a log line, a table, a server's log is found."""
-    nest = scene.nest
+    nest = played.nest
     search = Search(nest)
     word = nest["system"].text
     (tmp_path / f"{nest['path'].latin}.txt").touch()
     assert {find.place for find in search.tree(tmp_path)} == {"path"}
-    if scene.postgresql is None:
+    if played.postgresql is None:
         return
-    with psycopg.connect(scene.postgresql.url, autocommit=True) as connection:
+    with psycopg.connect(played.postgresql.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE told (said text)")
         connection.execute("INSERT INTO told VALUES (%s)", [word])
         connection.execute("CHECKPOINT")
-    paths = {find.path for find in search.tree(scene.postgresql.folder)}
-    long = psycopg.connect(scene.postgresql.url, autocommit=True)
+    paths = {find.path for find in search.tree(played.postgresql.folder)}
+    long = psycopg.connect(played.postgresql.url, autocommit=True)
     with long as connection:
         connection.execute("UPDATE told SET said = %s", [word * 5_000])  # is compressed
-    assert {f.place for f in dumped(search, scene.postgresql.url)} == {"system"}
+    assert {f.place for f in dumped(search, played.postgresql.url)} == {"system"}
     assert any(path.endswith("/log") for path in paths)
     assert any("/pg_wal/" in path for path in paths)
     assert any("/base/" in path for path in paths)

@@ -20,7 +20,7 @@ LOOKS = {
 
 
 @pytest.fixture
-def scene(live_server):
+def paid_request(live_server):
     """Alice's account with one paid request; made before the browser's event loop runs."""
     alice = factories.user("alice")
     account = factories.account_of(alice)
@@ -32,13 +32,15 @@ def scene(live_server):
 
 
 @pytest.fixture
-def visit(scene, live_server):
+def visit(paid_request, live_server):
     """Open windows of alice's; what they must not say on the console is checked at the end."""
     noted = []
     with browsers.chromium() as browser:
 
         def open_page(**options):
-            page = browsers.signed_in(browser, live_server.url, scene[2], **options).new_page()
+            page = browsers.signed_in(
+                browser, live_server.url, paid_request[2], **options
+            ).new_page()
             page.on("console", lambda m: m.type in {"error", "warning"} and noted.append(m.text))
             page.on("pageerror", lambda error: noted.append(str(error)))
             return page
@@ -64,8 +66,8 @@ def aside():
     return run
 
 
-def test_new_requests_appear_without_a_reload_while_the_list_is_live(scene, visit, aside):
-    account, *_ = scene
+def test_new_requests_appear_without_a_reload_while_the_list_is_live(paid_request, visit, aside):
+    account, *_ = paid_request
     page = visit(viewport=browsers.DESK)
     page.goto("/requests")
     expect(page.get_by_label("Live")).to_be_checked()
@@ -90,8 +92,8 @@ def test_new_requests_appear_without_a_reload_while_the_list_is_live(scene, visi
     assert page.evaluate("window.sameWindow")
 
 
-def test_a_list_keeps_its_filter_while_it_lives(scene, visit, aside):
-    account, *_ = scene
+def test_a_list_keeps_its_filter_while_it_lives(paid_request, visit, aside):
+    account, *_ = paid_request
     page = visit(viewport=browsers.DESK)
     page.goto("/requests?tag=mine")
     aside(lambda: factories.request(account, model="demo/other"))
@@ -110,8 +112,8 @@ def test_who_signs_out_meanwhile_gets_no_log_in_page_inside_the_list(visit, asid
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_charge_is_disputed_and_the_dispute_withdrawn(look, scene, visit):
-    _, request_id, _ = scene
+def test_a_charge_is_disputed_and_the_dispute_withdrawn(look, paid_request, visit):
+    _, request_id, _ = paid_request
     page = visit(**LOOKS[look])
     page.goto("/requests")
     page.locator("tbody a:visible").first.click()
@@ -132,8 +134,8 @@ def test_a_charge_is_disputed_and_the_dispute_withdrawn(look, scene, visit):
     expect(page.get_by_text("Dispute: closed")).to_be_visible()
 
 
-def test_an_end_users_requests_are_found_by_name(scene, visit, aside):
-    account, *_ = scene
+def test_an_end_users_requests_are_found_by_name(paid_request, visit, aside):
+    account, *_ = paid_request
     hashed = end_users.digest("ann@example.com", account_id=account.pk)
     aside(lambda: factories.request(account, model="demo/anns", end_user=hashed))
     page = visit(**LOOKS["phone"])
