@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from accounts import contact, contact_mail
 from accounts.admin_exports import StartsExports
-from accounts.admin_fixed import Fixed
+from accounts.admin_fixed import Fixed, Unlinked
 from accounts.models import ContactMessage, ContactRequest, User
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -76,7 +76,7 @@ class Answer(forms.Form):
 
 
 @admin.register(ContactRequest)
-class ContactRequestAdmin(Fixed, StartsExports, RequestBase):
+class ContactRequestAdmin(Fixed, StartsExports, Unlinked, RequestBase):
     """Requests; those that wait for us come first, by due date; so the overdue ones lead."""
 
     change_form_template = "admin/contact_request.html"

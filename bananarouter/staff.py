@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
@@ -55,8 +55,8 @@ class StaffSite(admin.AdminSite):
 
         return update_wrapper(noted, guarded)
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
-        return LookUp.as_view(admin_site=self)(request)
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return cast("HttpResponse", LookUp.as_view(admin_site=self)(request))
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

@@ -130,6 +130,11 @@ class WalletAdmin(FreshActions, ReadOnly):
     leased = money("leased_nusd", "leased")
     reserved = money("reserved_nusd", "reserved")
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = super().get_list_display(request)
+        may_see = request.user.has_perm("billing.view_lease")
+        return [name for name in shown if may_see or name != "leases_link"]
+
     @admin.display(description="available")
     def available(self, row: Wallet) -> str:
         return display_usd(row.credit_nusd - row.debit_nusd - row.leased_nusd - row.reserved_nusd)

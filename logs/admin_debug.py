@@ -14,6 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.admin_fixed import Fixed, Unlinked
 from accounts.models import User
 from logs import debug, debug_reader
 from logs.models import DebugGrant, DebugSession, DebugView
@@ -30,20 +31,7 @@ PERMISSION = "logs.view_debugcapture"
 SHOWN_CHARS_MAX = 100_000
 
 
-class _Fixed:
-    """Rows that nobody adds, changes or deletes by hand."""
-
-    def has_add_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        return False
-
-
-class Grants(_Fixed, GrantBase):
+class Grants(Fixed, GrantBase):
     """When the owner let staff read."""
 
     model = DebugGrant
@@ -53,7 +41,7 @@ class Grants(_Fixed, GrantBase):
 
 
 @admin.register(DebugSession)
-class DebugSessionAdmin(_Fixed, Base):
+class DebugSessionAdmin(Fixed, Unlinked, Base):
     """Whose key, since when, until when, how much; never what."""
 
     list_display = ["started_at", "api_key", "user", "until", "ended_at", "end", "kept", "missed"]
@@ -149,7 +137,7 @@ def _staff(request: HttpRequest) -> User:
 
 
 @admin.register(DebugView)
-class DebugViewAdmin(_Fixed, ViewBase):
+class DebugViewAdmin(Fixed, ViewBase):
     """Who of the staff read which request, and when."""
 
     list_display = ["viewed_at", "staff", "request_id", "session"]

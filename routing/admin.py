@@ -95,6 +95,9 @@ class _Announced:
         messages.success(request, f"{word} {count}.")
 
 
+TO_FILL_IN = ("api_key", "new_models")
+
+
 class ChannelForm(ChannelFormBase):
     """A channel as the import reads it: the same rules, the same errors."""
 
@@ -189,7 +192,13 @@ class ChannelAdmin(_Announced, ChannelBase):
     ordering = ["priority", "name"]
     actions = ["test", "enable", "disable"]
     readonly_fields = ["key", "is_demo", "created_at"]
-    fields = [*ChannelForm.Meta.fields, "api_key", "new_models", *readonly_fields]
+    fields = [*ChannelForm.Meta.fields, *TO_FILL_IN, *readonly_fields]
+
+    def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[Any]:
+        fields = super().get_fields(request, obj)
+        # To who may only look these say nothing, least of all that there is no credential.
+        is_form = self.has_change_permission(request, obj)
+        return [name for name in fields if is_form or name not in TO_FILL_IN]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))

@@ -1,6 +1,7 @@
 """What members who see an account's money hear of it: low balance, automatic top-ups, fapiao."""
 
 import datetime as dt
+import uuid
 from typing import Final
 
 from accounts import notifications, roles
@@ -112,7 +113,7 @@ def address_of(notification: Notification) -> str:
     source, _, rest = notification.key.partition(":")
     if source != FAPIAO:
         return ""
-    asked = FapiaoRequest.objects.filter(order=rest.partition(":")[0])
+    asked = FapiaoRequest.objects.filter(order=uuid.UUID(rest.partition(":")[0]))
     return asked.values_list("email", flat=True).first() or ""
 
 
