@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from accounts.models import Account
 from billing import wallets
-from billing.models import Order, Refund, Wallet
+from billing.models import Order, Wallet
 from billing.money import CENT
 from billing.payments import returning, states
 
@@ -101,14 +100,12 @@ def survey(account: Account) -> Unspent:
 
 
 def _unreturned(account: Account) -> QuerySet[Order]:
-    """Return an account's orders of which something is left to go back, newest first."""
-    going = Refund.objects.filter(order=OuterRef("pk")).exclude(state=Refund.State.FAILED)
-    sums = going.order_by().values("order").annotate(sum=Sum("amount_minor")).values("sum")
+    """Return an account's orders of which something is left to go back, newest first.
+
+    One that all was asked back of is REFUNDED at once, before its processor has done it.
+    """
     paid = account.orders.filter(state__in=REFUNDABLE).select_related("account")
-    left = paid.annotate(going_minor=Coalesce(Subquery(sums), 0)).filter(
-        going_minor__lt=F("net_minor") + F("tax_minor")
-    )
-    return left.order_by("-paid_at", "-pk")
+    return paid.order_by("-paid_at", "-pk")
 
 
 def _share_out(orders: QuerySet[Order], free_nusd: int) -> _Shared:
