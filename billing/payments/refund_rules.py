@@ -105,7 +105,7 @@ def _unreturned(account: Account) -> QuerySet[Order]:
     One that all was asked back of is REFUNDED at once, before its processor has done it.
     """
     paid = account.orders.filter(state__in=REFUNDABLE).select_related("account")
-    return paid.order_by("-paid_at", "-pk")
+    return paid.order_by("-created_at", "-pk")  # as their index has them
 
 
 def _share_out(orders: QuerySet[Order], free_nusd: int) -> _Shared:
