@@ -199,7 +199,7 @@ def test_of_very_many_orders_the_page_says_how_many_are_left_for_later(client, a
     orders = [
         cashier.order(
             account, state="paid", payment_ref=f"pi_{number}", minor=100,
-            paid_at=now - dt.timedelta(minutes=number),
+            created_at=now - dt.timedelta(minutes=number), paid_at=now,
         )
         for number in range(shown + older + 1)
     ]  # fmt: skip
