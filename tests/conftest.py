@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.test import TransactionTestCase
 from django.utils import translation
 
-from tests import clause_results, emulator, gateways, servers, tables
+from tests import clause_results, emulator, gateways, servers, slate, tables
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -50,9 +51,11 @@ def pytest_configure(config) -> None:
         "alone: kills, pauses or measures processes, so runs without neighbors",
     ):
         config.addinivalue_line("markers", line)
+    if not hasattr(config, "workerinput"):
+        tables.share()
     clause_results.install(config, "postgresql" if IS_ON_POSTGRESQL else "sqlite")
     if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
-        servers.start_shared_postgresql()
+        servers.start_shared_postgresql(tables.cluster)
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -88,6 +91,16 @@ def _is_wanted(item, *, kind: str) -> bool:
 def _is_page(item) -> bool:
     parts = set(item.path.relative_to(TESTS).parts)
     return "bananarouter" in parts and not ASK_IN_SQL & parts
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """pytest-django's, and a quicker way back after a test that committed."""
+    with django_db_blocker.unblock():
+        before = slate.Slate()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: before.restore())
+        yield
 
 
 @pytest.fixture(autouse=True)
