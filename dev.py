@@ -139,14 +139,15 @@ def test() -> int:
     """Run the whole suite: in-process tests on both databases, then tests with real processes."""
     suite = [PYTHON, "-m", "pytest"]
     spread = [*suite, "-n", str(os.cpu_count() or 1)]
+    # A file's tests share one gateway. Those with the most tests are not the longest.
+    by_file = ("--dist", "loadfile", "--no-loadscope-reorder")
     runs = {
         "in-process tests on SQLite": ({}, [*spread, "--kind", "quick"]),
         "database tests on PostgreSQL": (
             {"TEST_BACKEND": "postgresql"},
             [*spread, "--kind", "quick"],
         ),
-        # A file's tests share one gateway.
-        "tests with gateway processes": ({}, [*spread, "--kind", "process", "--dist", "loadfile"]),
+        "tests with gateway processes": ({}, [*spread, "--kind", "process", *by_file]),
         "tests that want the machine alone": ({}, [*suite, "--kind", "alone"]),
     }
     failed = []

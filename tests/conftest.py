@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.test import TransactionTestCase
 from django.utils import translation
 
-from tests import clause_results, emulator, gateways, servers, slate, tables
+from tests import clause_results, emulator, gateways, kinds, servers, slate, tables
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -30,8 +30,6 @@ ASK_IN_SQL = {
     "requests", "test_closing.py", "test_dead_rows.py", "test_erasing.py", "test_keys.py",
     "test_overview.py", "test_retention.py", "test_usage_audit.py", "usage",
 }  # fmt: skip
-# Tests with real gateway processes.
-PROCESS_FIXTURES = {"run_gateway", "running"}
 
 
 def pytest_addoption(parser) -> None:
@@ -64,6 +62,14 @@ def pytest_make_parametrize_id(val, argname):
     return argname if is_long else None
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Load no file in vain: with the SDKs of four vendors all of them take half a minute."""
+    is_file = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    if is_file and not kinds.may_hold(collection_path, config.getoption("--kind")):
+        return True
+    return None  # others have a say
+
+
 def pytest_collection_modifyitems(config, items) -> None:
     """Keep what belongs to this backend and kind; drop the rest."""
     kind = config.getoption("--kind")
@@ -72,15 +78,13 @@ def pytest_collection_modifyitems(config, items) -> None:
         (kept if _is_wanted(item, kind=kind) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    items[:] = kinds.longest_first(kept) if kind == "process" else kept
     clause_results.note(items)
 
 
 def _is_wanted(item, *, kind: str) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
-    is_process = bool(item.get_closest_marker("process") or fixtures & PROCESS_FIXTURES)
-    is_alone = bool(item.get_closest_marker("alone"))
-    if kind not in {"all", "alone" if is_alone else "process" if is_process else "quick"}:
+    if kind not in {"all", kinds.kind_of(item)}:
         return False
     uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
     if IS_ON_POSTGRESQL:  # the second pass: only what a database can change, not what a page shows

@@ -16,7 +16,7 @@ from tests import servers, tables
 class Copied:
     """For a backend's DatabaseCreation: copies tables instead of migrating, where it can."""
 
-    def create_test_db(self, verbosity=1, autoclobber=False, serialize=True, keepdb=False):  # noqa: PLR0917
+    def create_test_db(self, verbosity=1, autoclobber=False, serialize=True, keepdb=False):
         is_ours = self.connection.vendor == "sqlite" or servers.is_shared_postgresql_ours()
         if keepdb or serialize or not is_ours:
             return super().create_test_db(verbosity, autoclobber, serialize, keepdb)
