@@ -13,7 +13,7 @@ WORDS = {
 }
 # Of the pass with gateways: these take minutes, so they begin first, the longest before all.
 LONGEST = (
-    "test_run.py", "test_canary.py", "test_conformance.py", "test_bank_crash.py",
+    "test_run.py", "test_canary.py", "test_conformance.py",
     "test_topup_kill.py", "test_wire.py", "test_debug.py", "test_translation.py",
     "test_node_sdks.py", "test_sdks_across.py", "test_keys.py", "test_key_limits.py",
 )  # fmt: skip

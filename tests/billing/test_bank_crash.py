@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TTL_S = 2
 CREDIT = 10**12
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.alone
 
 PREPARE = """
 import django; django.setup()
