@@ -14,6 +14,7 @@ python3 dev.py lock                                 renew requirements.lock
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -125,26 +127,37 @@ def of_tests(extra: dict[str, str]) -> dict[str, str]:
     return {**kept, **extra}
 
 
+@contextlib.contextmanager
+def shared_tables() -> Iterator[dict[str, str]]:
+    """Yield the environment in which several runs migrate an empty database once."""
+    with tempfile.TemporaryDirectory(prefix="bananarouter-tables-") as folder:
+        Path(folder).chmod(0o711)  # root's PostgreSQL runs as somebody else
+        yield {"TEST_TABLES_DIR": folder}
+
+
 def test() -> int:
     """Run the whole suite: in-process tests on both databases, then tests with real processes."""
     suite = [PYTHON, "-m", "pytest"]
     spread = [*suite, "-n", str(os.cpu_count() or 1)]
+    # A file's tests share one gateway. Those with the most tests are not the longest.
+    by_file = ("--dist", "loadfile", "--no-loadscope-reorder")
     runs = {
         "in-process tests on SQLite": ({}, [*spread, "--kind", "quick"]),
         "database tests on PostgreSQL": (
             {"TEST_BACKEND": "postgresql"},
             [*spread, "--kind", "quick"],
         ),
-        # A file's tests share one gateway.
-        "tests with gateway processes": ({}, [*spread, "--kind", "process", "--dist", "loadfile"]),
+        "tests with gateway processes": ({}, [*spread, "--kind", "process", *by_file]),
         "tests that want the machine alone": ({}, [*suite, "--kind", "alone"]),
     }
     failed = []
-    for name, (extra, command) in runs.items():
-        print(f"test: {name}", flush=True)
-        parts = [str(part) for part in command]
-        if subprocess.run(parts, cwd=ROOT, env=of_tests(extra), check=False).returncode:
-            failed.append(name)
+    with shared_tables() as tables:
+        for name, (extra, command) in runs.items():
+            print(f"test: {name}", flush=True)
+            parts = [str(part) for part in command]
+            environment = of_tests({**tables, **extra})
+            if subprocess.run(parts, cwd=ROOT, env=environment, check=False).returncode:
+                failed.append(name)
     for name in failed:
         print(f"test failed: {name}", file=sys.stderr)
     return 1 if failed else 0
@@ -155,11 +168,12 @@ def trust() -> int:
     with tempfile.TemporaryDirectory(prefix="bananarouter-trust-") as folder:
         results = Path(folder) / "results.json"
         marked = ["-m", "clause", f"--clauses={results}"]
-        for backend in ("sqlite", "postgresql"):
-            parts = [str(part) for part in (PYTHON, "-m", "pytest", "-q", *marked)]
-            environment = of_tests({"TEST_BACKEND": backend})
-            # What fails is not in the report; the report says so.
-            subprocess.run(parts, cwd=ROOT, env=environment, check=False)
+        with shared_tables() as tables:
+            for backend in ("sqlite", "postgresql"):
+                parts = [str(part) for part in (PYTHON, "-m", "pytest", "-q", *marked)]
+                environment = of_tests({**tables, "TEST_BACKEND": backend})
+                # What fails is not in the report; the report says so.
+                subprocess.run(parts, cwd=ROOT, env=environment, check=False)
         version = subprocess.run(
             ["git", "rev-parse", "--short=10", "HEAD"],
             cwd=ROOT, capture_output=True, text=True, check=False,

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.test import TransactionTestCase
 from django.utils import translation
 
-from tests import clause_results, emulator, gateways, servers, tables
+from tests import clause_results, emulator, gateways, kinds, servers, slate, tables
 
 pytest.register_assert_rewrite("tests.sdk_contract")
 
@@ -29,8 +30,6 @@ ASK_IN_SQL = {
     "requests", "test_closing.py", "test_dead_rows.py", "test_erasing.py", "test_keys.py",
     "test_overview.py", "test_retention.py", "test_usage_audit.py", "usage",
 }  # fmt: skip
-# Tests with real gateway processes.
-PROCESS_FIXTURES = {"run_gateway", "running"}
 
 
 def pytest_addoption(parser) -> None:
@@ -50,15 +49,25 @@ def pytest_configure(config) -> None:
         "alone: kills, pauses or measures processes, so runs without neighbors",
     ):
         config.addinivalue_line("markers", line)
+    if not hasattr(config, "workerinput"):
+        tables.share()
     clause_results.install(config, "postgresql" if IS_ON_POSTGRESQL else "sqlite")
     if IS_ON_POSTGRESQL and not hasattr(config, "workerinput"):
-        servers.start_shared_postgresql()
+        servers.start_shared_postgresql(tables.cluster)
 
 
 def pytest_make_parametrize_id(val, argname):
     """Name long texts by their place: they may hold a signature, which is new in each process."""
     is_long = isinstance(val, (str, bytes)) and len(val) > PARAMETER_CHARACTERS_MAX
     return argname if is_long else None
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Load no file in vain: with the SDKs of four vendors all of them take half a minute."""
+    is_file = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    if is_file and not kinds.may_hold(collection_path, config.getoption("--kind")):
+        return True
+    return None  # others have a say
 
 
 def pytest_collection_modifyitems(config, items) -> None:
@@ -69,15 +78,13 @@ def pytest_collection_modifyitems(config, items) -> None:
         (kept if _is_wanted(item, kind=kind) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    items[:] = kinds.longest_first(kept) if kind == "process" else kept
     clause_results.note(items)
 
 
 def _is_wanted(item, *, kind: str) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
-    is_process = bool(item.get_closest_marker("process") or fixtures & PROCESS_FIXTURES)
-    is_alone = bool(item.get_closest_marker("alone"))
-    if kind not in {"all", "alone" if is_alone else "process" if is_process else "quick"}:
+    if kind not in {"all", kinds.kind_of(item)}:
         return False
     uses_database = bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
     if IS_ON_POSTGRESQL:  # the second pass: only what a database can change, not what a page shows
@@ -88,6 +95,16 @@ def _is_wanted(item, *, kind: str) -> bool:
 def _is_page(item) -> bool:
     parts = set(item.path.relative_to(TESTS).parts)
     return "bananarouter" in parts and not ASK_IN_SQL & parts
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """pytest-django's, and a quicker way back after a test that committed."""
+    with django_db_blocker.unblock():
+        before = slate.Slate()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: before.restore())
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -165,11 +166,16 @@ def shared_postgresql_url() -> str:
     return f"postgresql://postgres@127.0.0.1:{port}/postgres"
 
 
-def start_shared_postgresql() -> None:
+def is_shared_postgresql_ours() -> bool:
+    """False when a server was named: its databases have no tables yet."""
+    return not _environ.get("TEST_POSTGRESQL_URL")
+
+
+def start_shared_postgresql(cluster: Callable[[], Path]) -> None:
     """Start the run's own PostgreSQL where `shared_postgresql_url` says, unless one was named."""
-    if not _environ.get("TEST_POSTGRESQL_URL"):
+    if is_shared_postgresql_ours():
         shared_postgresql_url()
-        PostgreSQL(port=int(_environ["TEST_POSTGRESQL_PORT"])).start()
+        PostgreSQL(port=int(_environ["TEST_POSTGRESQL_PORT"]), cluster=cluster()).start()
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ if "TEST_DATA_DIR" not in _environ:
     _environ["TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="bananarouter-tests-")
     atexit.register(shutil.rmtree, _environ["TEST_DATA_DIR"], ignore_errors=True)
 
-_OURS = ("TEST_DATA_DIR", "TEST_BACKEND", "TEST_POSTGRESQL_URL", "TEST_POSTGRESQL_PORT")
+_OURS = ("TEST_DATA_DIR", "TEST_BACKEND", "TEST_POSTGRESQL_URL", "TEST_POSTGRESQL_PORT",
+         "TEST_TABLES_DIR")  # fmt: skip
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TZ", "CI", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE")
 _PREFIXES = ("PYTEST_", "PYTHON", "LC_", "COV", "TMP", "TEMP", "HYPOTHESIS", "PLAYWRIGHT", "XDG_")
 for _name in list(_environ):
@@ -37,10 +38,16 @@ if IS_ON_POSTGRESQL:
     _environ["DATABASE_URL"] = servers.shared_postgresql_url()
 
 from bananarouter.settings import *  # noqa: E402, F403
-from bananarouter.settings import DATABASES  # noqa: E402
+from bananarouter.settings import DATABASES, MIDDLEWARE, PASSWORD_HASHERS  # noqa: E402
 
+DATABASES["default"]["ENGINE"] = "tests.postgresql" if IS_ON_POSTGRESQL else "tests.sqlite3"
 if not IS_ON_POSTGRESQL:
-    # A file, because threads with connections of their own must see one database; our backend,
-    # because the ledger's triggers would forbid the emptying of its tables between two tests.
-    DATABASES["default"]["ENGINE"] = "tests.sqlite3"
+    # A file, because threads with connections of their own must see one database.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_environ["TEST_DATA_DIR"]) / "test.sqlite3")}
+# A tenth of a second for each hash and for each client.
+CHEAPER = {
+    "django.contrib.auth.hashers.Argon2PasswordHasher": "tests.cheaper.Argon2",
+    "whitenoise.middleware.WhiteNoiseMiddleware": "tests.cheaper.WhiteNoise",
+}
+PASSWORD_HASHERS = [CHEAPER.get(name, name) for name in PASSWORD_HASHERS]
+MIDDLEWARE = [CHEAPER.get(name, name) for name in MIDDLEWARE]

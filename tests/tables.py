@@ -1,12 +1,14 @@
-"""Databases with every table and no row, made once for each process of a run: to copy is quick."""
+"""Databases with every table and no row, made once for a whole run: to copy is quick."""
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,15 +17,24 @@ import psycopg
 from bananarouter import secret_files
 from tests import servers
 
+_environ = os.environ  # noqa: TID251 - a test run hands them to its workers
+NAME = "TEST_TABLES_DIR"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def share() -> Path:
+    """Return the folder of these databases, which a run's processes have in common."""
+    if NAME not in _environ:
+        _environ[NAME] = tempfile.mkdtemp(prefix="bananarouter-tables-")
+        atexit.register(shutil.rmtree, _environ[NAME], ignore_errors=True)
+        Path(_environ[NAME]).chmod(0o711)  # root's PostgreSQL runs as somebody else
+    return Path(_environ[NAME])
 
 
 @functools.cache
 def sqlite() -> Path:
     """Return the file of a SQLite database."""
-    folder = _folder()
-    _migrate(folder)
-    return folder / "bananarouter.sqlite3"
+    return _once("sqlite.sqlite3", _make_sqlite)
 
 
 @functools.cache
@@ -32,6 +43,26 @@ def cluster() -> Path:
 
     `CREATE DATABASE ... TEMPLATE template0` makes an empty one.
     """
+    return _once("cluster", _make_cluster)
+
+
+def _once(name: str, make: Callable[[Path], None]) -> Path:
+    """Let the first process that asks make it, and the others wait."""
+    made = share() / name
+    with (share() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make(made)
+    return made
+
+
+def _make_sqlite(target: Path) -> None:
+    folder = _folder()
+    _migrate(folder)
+    shutil.move(folder / "bananarouter.sqlite3", target)
+
+
+def _make_cluster(target: Path) -> None:
     server = servers.PostgreSQL().start()
     template = urlunsplit(urlsplit(server.url)._replace(path="/template1"))
     _migrate(_folder(), DATABASE_URL=template)
@@ -39,7 +70,7 @@ def cluster() -> Path:
         connection.execute("DROP DATABASE postgres")
         connection.execute("CREATE DATABASE postgres")
     server.stop()
-    return server.data
+    shutil.move(server.data, target)
 
 
 def _folder() -> Path:
@@ -53,5 +84,5 @@ def _folder() -> Path:
 def _migrate(folder: Path, **environment: str) -> None:
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "-v0", "--data-dir", folder],
-        cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}, check=True,  # noqa: TID251
+        cwd=ROOT, env={"PATH": _environ["PATH"], **environment}, check=True,
     )  # fmt: skip

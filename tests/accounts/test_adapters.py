@@ -5,14 +5,21 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.auth.hashers import make_password
 from django.urls import reverse
 
 from accounts import owners
 from accounts.adapters import MFAAdapter
 from accounts.models import Account, Membership, User
+from bananarouter import sign_in_settings
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+
+
+def test_a_hash_outside_of_the_tests_costs_what_django_asks(settings):
+    settings.PASSWORD_HASHERS = sign_in_settings.PASSWORD_HASHERS
+    assert make_password("x").startswith("argon2$argon2id$v=19$m=102400,t=2,p=8$")
 
 
 @pytest.mark.clause("1.1-password")

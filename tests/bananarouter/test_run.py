@@ -15,7 +15,7 @@ from tests import gateways, servers
 from tests.gateways import is_alive
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.process
 SECRETS = ("secret_key", "key_pepper", "credential_key")
 
 

@@ -12,7 +12,7 @@ from tests.e2e.canaries import Nest, Search
 from tests.e2e.canary_scene import Scene
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.process
 
 
 def found_in(search, *folders):

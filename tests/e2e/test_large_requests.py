@@ -15,7 +15,7 @@ from tests import scripts
 from tests.e2e import serving
 from tests.e2e.serving import CHAT, Serving
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.process
 
 BODY_BYTES = 10 << 20
 PATHS = ("/v1/chat/completions", "/v1/messages", "/v1beta/models/g-main:generateContent",

@@ -19,7 +19,7 @@ from tests.billing.processors import alipay_notices
 from tests.gateways import Gateway
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.process
 KILLS, ALL_KILLS = 12, 200
 ORDERS_PER_KILL, COPIES = 4, 3
 # Alipay delivers again when nobody answered; so do we, sooner.

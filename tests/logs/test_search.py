@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.timeids import bound
 from logs import recorder, search
@@ -169,9 +169,16 @@ INDEXES = {
 MERGED = {"keys", "end users", "keys that failed"}
 
 
-@pytest.fixture
-def many_rows():
-    """Requests of many accounts, of which we are one with few."""
+@pytest.fixture(scope="module")
+def many_rows(django_db_setup, django_db_blocker):
+    """Requests of many accounts, of which we are one with few; for all tests from here on."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        write_many()
+        yield
+        transaction.set_rollback(True)
+
+
+def write_many() -> None:
     write(120)
     recorder.write(
         [
