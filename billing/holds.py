@@ -1,12 +1,16 @@
 """What an account may not do for a while because one of its payments may not be good.
 
 Two things: to call expensive models (the restriction that trials use, accounts.restrictions), and
-to call anything (a frozen wallet). Both end by themselves; what staff froze only staff thaw.
+to call anything (a frozen wallet). Both end by themselves, but for a dispute that was lost; that,
+and what staff froze, only staff thaw.
 """
 
 import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts import changes, restrictions
 from accounts.models import Change
@@ -14,6 +18,30 @@ from billing.models import Debt, Dispute, Hold, Wallet
 
 FIRST_PAYMENT, CARD_BUSY, FRAUD_WARNING = "first_payment", "card_busy", "fraud_warning"
 ENDED_MAX = 200
+
+
+class Cause(StrEnum):
+    """What keeps a wallet frozen, and so who or what ends it."""
+
+    # Staff froze it, or a dispute was lost: staff thaw it.
+    STAFF, LOST = "staff", "lost"
+    # A dispute is open: it ends when the bank decides for the payment.
+    DISPUTE = "dispute"
+    # Nothing but money that is owed: it ends when the debt is paid.
+    DEBT = "debt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """A frozen wallet: why, and what its account owes, nUSD."""
+
+    cause: Cause
+    owed_nusd: int
+
+    @property
+    def owes_only(self) -> bool:
+        """True when paying what is owed ends it."""
+        return self.cause is Cause.DEBT
 
 
 def is_running(hold: Hold | None, *, now: dt.datetime) -> bool:
@@ -75,13 +103,39 @@ def freeze(account_id: int) -> None:
 
 def thaw_when_clear(account_id: int) -> bool:
     """Thaw a wallet that `freeze` froze, if no dispute is open or lost and nothing is owed."""
-    disputed = Dispute.objects.filter(
-        order__account_id=account_id, state__in=(Dispute.State.OPEN, Dispute.State.LOST)
-    )
-    if disputed.exists() or Debt.objects.filter(pk=account_id, owed_nusd__gt=0).exists():
+    if _disputes(account_id).exists() or Debt.objects.filter(pk=account_id, owed_nusd__gt=0).exists():
         return False
     if not Hold.objects.filter(pk=account_id, is_frozen=True).update(is_frozen=False):
         return False
     Wallet.objects.filter(pk=account_id).update(frozen=False)
     changes.announce(Change.Topic.WALLET, str(account_id))
     return True
+
+
+def frozen(account_id: int) -> Freeze | None:
+    """Return why a wallet is frozen; None when it is not. One query."""
+    debt, ours = "account__debt__owed_nusd", "account__hold__is_frozen"
+    states = _disputes(OuterRef("pk")).order_by("state").values("state")
+    found = (
+        Wallet.objects.filter(pk=account_id, frozen=True)
+        # In the alphabet a lost one comes before an open one: the former lasts.
+        .values(debt, ours, disputed=Subquery(states[:1]))
+        .first()
+    )
+    if found is None:
+        return None
+    owed_nusd = found[debt] or 0
+    if not found[ours]:
+        cause = Cause.STAFF
+    elif found["disputed"]:
+        is_lost = found["disputed"] == Dispute.State.LOST
+        cause = Cause.LOST if is_lost else Cause.DISPUTE
+    else:
+        cause = Cause.DEBT if owed_nusd else Cause.STAFF
+    return Freeze(cause=cause, owed_nusd=owed_nusd)
+
+
+def _disputes(account_id: int | OuterRef) -> QuerySet[Dispute]:
+    """Return an account's disputes that keep its wallet frozen."""
+    keep = (Dispute.State.OPEN, Dispute.State.LOST)
+    return Dispute.objects.filter(order__account_id=account_id, state__in=keep)

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey
-from billing import queries
-from billing.money import display_usd
+from billing import holds, queries
+from billing.money import CENT, display_usd
 from logs import queries as logs_queries
 from routing import catalogue
 
@@ -38,11 +38,12 @@ class Note:
     action: str = ""
 
 
-def of_money(balance: queries.Balance, *, week_nusd: int, is_frozen: bool) -> list[Note]:
+def of_money(
+    balance: queries.Balance, *, week_nusd: int, freeze: holds.Freeze | None
+) -> list[Note]:
     """Say what is wrong with an account's money; `week_nusd` is what its last 7 days cost."""
-    if is_frozen:
-        text = _("Every request is refused until the operator of this site lifts it.")
-        return [Note(kind="bad", label=_("Balance frozen"), text=text)]
+    if freeze is not None:
+        return [of_freeze(freeze)]
     if balance.available_nusd <= 0:
         text = _("Requests are refused until money is added.")
         return [_add(Note(kind="bad", label=_("No balance"), text=text))]
@@ -53,6 +54,33 @@ def of_money(balance: queries.Balance, *, week_nusd: int, is_frozen: bool) -> li
     if days:
         text = _("At the pace of the last 7 days it lasts for %(days)d days.") % {"days": days}
     return [_add(Note(kind="warn", label=_("Low balance"), text=text))]
+
+
+def of_freeze(freeze: holds.Freeze) -> Note:
+    """Say why a balance is frozen, and what ends that."""
+    if freeze.owes_only:
+        # Rounded up: who pays what is written here has paid it.
+        owed_nusd = -(-freeze.owed_nusd // CENT) * CENT
+        text = _(
+            "%(owed)s is owed after a refund or a dispute, and every request is refused until it "
+            "is paid. Add at least as much; what is above it is credit."
+        ) % {"owed": display_usd(owed_nusd)}
+        return _add(Note(kind="bad", label=_("Balance frozen"), text=text))
+    if freeze.cause is holds.Cause.DISPUTE:
+        text = _(
+            "The bank of a payer disputes a payment, and every request is refused until it has "
+            "decided. If the payment stands, this ends by itself."
+        )
+        href, action = reverse("billing_history"), _("Orders")
+    else:
+        text = _("Every request is refused until the operator of this site lifts it.")
+        if freeze.cause is holds.Cause.LOST:
+            text = _(
+                "A dispute about a payment was lost. Every request is refused until the operator "
+                "of this site lifts it."
+            )
+        href, action = reverse("contact"), _("Write to us")
+    return Note(kind="bad", label=_("Balance frozen"), text=text, href=href, action=action)
 
 
 def _add(note: Note) -> Note:

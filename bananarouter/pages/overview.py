@@ -9,6 +9,7 @@ from django.utils import timezone
 from bananarouter.pages import attention, glance
 from bananarouter.pages.shell import Page, of
 from bananarouter.pages.usage import scope
+from billing import holds
 from logs import search
 from logs.models import RequestLog
 from logs.search import Wanted
@@ -41,14 +42,14 @@ class Overview(Page):
     ) -> dict[str, Any]:
         today = now.date()
         work = glance.work(self.account.pk, today=today, key_ids=key_ids)
-        notes = [
-            *attention.of_models(self.account.pk, key_ids=key_ids, now=now),
-            *attention.of_keys(self.account.pk, work.failures, key_ids=key_ids, now=now),
-        ]
+        sees_freeze = key_ids is None and money.is_frozen
+        freeze = holds.frozen(self.account.pk) if sees_freeze else None
+        notes = attention.of_keys(self.account.pk, work.failures, key_ids=key_ids, now=now)
+        if freeze is None:  # which models end matters little while every request is refused
+            notes[:0] = attention.of_models(self.account.pk, key_ids=key_ids, now=now)
         balance = of(self.request).balance
         if key_ids is None and balance is not None:
-            week_nusd, is_frozen = money.week.value, money.is_frozen
-            notes[:0] = attention.of_money(balance, week_nusd=week_nusd, is_frozen=is_frozen)
+            notes[:0] = attention.of_money(balance, week_nusd=money.week.value, freeze=freeze)
         # Latency is summed for the whole account.
         speed = glance.speed(self.account.pk, today=today) if key_ids is None else None
         return {"work": work, "speed": speed, "notes": notes}

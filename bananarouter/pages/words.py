@@ -171,8 +171,8 @@ FAILURES: dict[Words, tuple[Code, ...]] = {
     _("The account may not do this now. Ask the operator of this site."): (
         Code.ACCOUNT_INACTIVE,
         Code.PERMISSION_DENIED,
-        Code.WALLET_FROZEN,
     ),
+    _("The balance was frozen. Billing says why, and what ends it."): (Code.WALLET_FROZEN,),
     _("The balance was below the most that this request could cost. Lower max_tokens."): (
         Code.INSUFFICIENT_CREDIT,
     ),

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet, Sum
 from accounts import persons
 from accounts.models import Account
 from billing import holds
-from billing.models import Order, Processor, Wallet, WebhookEvent
+from billing.models import Order, Processor, WebhookEvent
 from billing.money import CENT
 from billing.payments import states
 from billing.payments.quotes import Quote
@@ -26,8 +26,8 @@ CARDS_MAX = 20
 class TopUpRefused(Exception):
     """A rule does not allow this top-up now; `rule` says which, for words on the page.
 
-    frozen: the account is closed or its wallet frozen, by staff, a dispute or a debt. first_week:
-    above what a new account may pay in its first week. network, card: too many orders in a day.
+    frozen: the account is closed, or its wallet frozen by more than a debt. first_week: above what
+    a new account may pay in its first week. network, card: too many orders in a day.
     """
 
     def __init__(self, rule: str) -> None:
@@ -35,12 +35,23 @@ class TopUpRefused(Exception):
         self.rule = rule
 
 
-def check(account: Account, quote: Quote, *, client_ip: str, now: dt.datetime) -> None:
-    """Raises: TopUpRefused. Locks: the account, so that orders that come together are counted."""
+def check(
+    account: Account,
+    quote: Quote,
+    *,
+    client_ip: str,
+    now: dt.datetime,
+    purpose: str = Order.Purpose.TOP_UP,
+) -> None:
+    """Raises: TopUpRefused. Locks: the account, so that orders that come together are counted.
+
+    Who only owes money may pay it; but nothing is drawn from a card by itself for that.
+    """
     with transaction.atomic():
         # Not FOR UPDATE: rows that name the account must not wait for this.
         account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-        if not account.is_active or Wallet.objects.filter(pk=account.pk, frozen=True).exists():
+        may_owe = purpose == Order.Purpose.TOP_UP
+        if not account.is_active or _is_frozen(account.pk, may_owe=may_owe):
             raise TopUpRefused("frozen")
         if _is_above_first_week(account, quote, now):
             raise TopUpRefused("first_week")
@@ -48,6 +59,11 @@ def check(account: Account, quote: Quote, *, client_ip: str, now: dt.datetime) -
             raise TopUpRefused("network")
         if any(_is_card_busy(digest, now) for digest in _cards(account)):
             raise TopUpRefused("card")
+
+
+def _is_frozen(account_id: int, *, may_owe: bool) -> bool:
+    freeze = holds.frozen(account_id)
+    return freeze is not None and not (may_owe and freeze.owes_only)
 
 
 def _is_above_first_week(account: Account, quote: Quote, now: dt.datetime) -> bool:

@@ -97,7 +97,13 @@ def _find_or_make(
         return found
     try:
         with transaction.atomic():
-            fraud.check(account, wish.quote, client_ip=wish.payer.client_ip, now=now)
+            fraud.check(
+                account,
+                wish.quote,
+                client_ip=wish.payer.client_ip,
+                now=now,
+                purpose=wish.purpose,
+            )
             order = Order.objects.create(
                 id=uuid7(),
                 account=account,

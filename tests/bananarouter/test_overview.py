@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from bananarouter.pages import attention, glance
-from billing import budgets, queries
+from billing import budgets, holds, ledger, queries
 from billing.models import Budget, Wallet
+from billing.payments import paying
 from routing import catalogue
 from routing.models import Channel, Model
 from tests import factories, site
@@ -163,26 +164,56 @@ def balance(available_nusd):
 
 
 @pytest.mark.parametrize(
-    ("available", "week", "is_frozen", "label"),
+    ("available", "week", "label"),
     [
-        (100, 0, False, None),
-        (100, 233, False, None),
-        (100, 234, False, "Low balance"),
-        (1, 10**9, False, "Low balance"),
-        (0, 0, False, "No balance"),
-        (-5, 0, False, "No balance"),
-        (100, 0, True, "Balance frozen"),
+        (100, 0, None),
+        (100, 233, None),
+        (100, 234, "Low balance"),
+        (1, 10**9, "Low balance"),
+        (0, 0, "No balance"),
+        (-5, 0, "No balance"),
     ],
 )
-def test_money_that_ends_is_told(available, week, is_frozen, label):
-    notes = attention.of_money(balance(available), week_nusd=week, is_frozen=is_frozen)
+def test_money_that_ends_is_told(available, week, label):
+    notes = attention.of_money(balance(available), week_nusd=week, freeze=None)
     assert [note.label for note in notes] == ([label] if label else [])
 
 
+@pytest.mark.parametrize(
+    ("cause", "href", "said", "not_said"),
+    [
+        ("staff", "contact", "until the operator of this site lifts it", "dispute"),
+        ("lost", "contact", "was lost. Every request is refused until the operator", "by itself"),
+        ("dispute", "billing_history", "If the payment stands, this ends by itself.", "operator"),
+        ("debt", "billing", "$7.01 is owed after a refund or a dispute", "operator"),
+    ],
+)
+def test_a_frozen_balance_says_why_and_what_ends_it(cause, href, said, not_said):
+    freeze = holds.Freeze(cause=holds.Cause(cause), owed_nusd=7 * 100 * CENT + 1)
+    (note,) = attention.of_money(balance(100), week_nusd=0, freeze=freeze)
+    assert (note.kind, note.label, note.href) == ("bad", "Balance frozen", reverse(href))
+    assert said in note.text
+    assert not_said not in note.text
+
+
+def test_a_frozen_balance_is_told_within_the_queries(desk, ending, django_assert_max_num_queries):
+    key = desk.key("late", expires_at=timezone.now() + dt.timedelta(days=1))
+    budgets.set_limit(api_key_id=key.pk, limit_nusd=1)
+    desk.request(key=key, status=500, model=site.MODEL)
+    ledger.open_wallet(desk.account.pk)
+    paying.owe(desk.account.pk, 7 * 100 * CENT)
+    holds.freeze(desk.account.pk)
+    client = client_of(desk.person)
+    with django_assert_max_num_queries(QUERIES_MAX):
+        page = text_of(client.get(reverse("overview")))
+    assert "$7.00 is owed after a refund or a dispute" in page
+    assert f'<a href="{reverse("billing")}">Add money</a>' in page
+
+
 def test_how_long_a_low_balance_lasts_is_told_in_days():
-    text = attention.of_money(balance(2_000), week_nusd=7_000, is_frozen=False)[0].text
+    text = attention.of_money(balance(2_000), week_nusd=7_000, freeze=None)[0].text
     assert "lasts for 2 days" in text
-    text = attention.of_money(balance(900), week_nusd=7_000, is_frozen=False)[0].text
+    text = attention.of_money(balance(900), week_nusd=7_000, freeze=None)[0].text
     assert "less than a day" in text
 
 

@@ -16,8 +16,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
+from bananarouter.pages import attention
 from bananarouter.pages.billing import amounts, ways, words
 from bananarouter.pages.shell import Page, Private, of
+from billing import holds
 from billing.models import Debt
 from billing.payments import asking, cards, fraud, orders, quotes
 from billing.processors import base, registry
@@ -261,8 +263,11 @@ class TopUp(_Payer, Page):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         form: TopUpForm = kwargs["form"]
+        freeze = holds.frozen(self.account.pk)
         return super().get_context_data(
             tab="balance",
+            freeze=freeze,
+            frozen=attention.of_freeze(freeze) if freeze else None,
             is_sandbox=settings.PAYMENTS.is_sandbox,
             ways=[_WayChoice(way, form["way"].value()) for way in self.ways],
             presets=_presets(form, self.ways),

@@ -10,7 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import BillingDetails, Membership
+from billing import holds, ledger, wallets
 from billing.models import Order
+from billing.payments import paying as recovering
 from billing.processors import config
 from tests import factories
 
@@ -249,3 +251,41 @@ def test_the_page_asks_the_database_little(client, account, paying, django_asser
     factories.give(account, 10**9)
     with django_assert_max_num_queries(12):
         client.get(reverse("billing"))
+
+
+# A frozen balance
+
+
+@pytest.fixture
+def owing(account, paying):
+    """The account owes 7 dollars, and for nothing else is its balance frozen."""
+    ledger.open_wallet(account.pk)
+    recovering.owe(account.pk, 7_000_000_000)
+    holds.freeze(account.pk)
+    return account
+
+
+def test_who_owes_money_is_told_how_much_and_pays(client, owing, django_assert_max_num_queries):
+    with django_assert_max_num_queries(12):
+        page = client.get(reverse("billing"))
+    assert "<strong>Balance frozen</strong> $7.00 is owed after a refund" in text_of(page)
+    asked = fields(client.post(reverse("billing"), fields(page, way="alipay:qr")))
+    assert client.post(reverse("billing"), asked).status_code == 302
+    assert Order.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_whom_staff_froze_is_sent_to_them_and_cannot_pay(client, page, owing, language):
+    asked = fields(client.post(reverse("billing"), fields(page, way="alipay:qr")))
+    wallets.set_frozen([owing.pk], is_frozen=True)
+    client.cookies["django_language"] = language
+    shown = text_of(client.post(reverse("billing"), asked))
+    said = {
+        "en": ("until the operator of this site lifts it", "No money can be added while"),
+        "zh-hans": ("在本站运营者解除冻结之前", "余额冻结期间无法充值"),
+    }
+    for words in said[language]:
+        assert words in shown
+    assert f'<a href="{reverse("contact")}">' in shown
+    assert 'id="topup"' not in shown
+    assert not Order.objects.exists()
