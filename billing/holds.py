@@ -103,7 +103,10 @@ def freeze(account_id: int) -> None:
 
 def thaw_when_clear(account_id: int) -> bool:
     """Thaw a wallet that `freeze` froze, if no dispute is open or lost and nothing is owed."""
-    if _disputes(account_id).exists() or Debt.objects.filter(pk=account_id, owed_nusd__gt=0).exists():
+    if (
+        _disputes(account_id).exists()
+        or Debt.objects.filter(pk=account_id, owed_nusd__gt=0).exists()
+    ):
         return False
     if not Hold.objects.filter(pk=account_id, is_frozen=True).update(is_frozen=False):
         return False

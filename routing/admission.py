@@ -209,7 +209,7 @@ async def _hold(caller: Caller, hold_nusd: int) -> Grant:
     except leases.WalletFrozen as error:
         raise RelayError(
             code=Code.WALLET_FROZEN,
-            message="This account's balance is frozen: Billing on this site says why and what ends it.",
+            message="This account's balance is frozen: the page Billing says why and what ends it.",
         ) from error
     except leases.MoneyUnavailable as error:
         raise unavailable() from error

@@ -269,6 +269,7 @@ def test_who_owes_money_is_told_how_much_and_pays(client, owing, django_assert_m
     with django_assert_max_num_queries(12):
         page = client.get(reverse("billing"))
     assert "<strong>Balance frozen</strong> $7.00 is owed after a refund" in text_of(page)
+    assert '<a href="#add">Add money</a>' in text_of(page)
     asked = fields(client.post(reverse("billing"), fields(page, way="alipay:qr")))
     assert client.post(reverse("billing"), asked).status_code == 302
     assert Order.objects.get().state == "pending"
