@@ -16,6 +16,7 @@ from django.core.cache import cache
 from django.test import TransactionTestCase
 from django.utils import translation
 
+from routing import catalogue
 from tests import clause_results, emulator, gateways, kinds, servers, slate, tables
 
 pytest.register_assert_rewrite("tests.sdk_contract")
@@ -109,9 +110,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 @pytest.fixture(autouse=True)
 def clean_slate():
-    """What one test did too often, or in which language, is no matter of the next."""
+    """What one test did too often, in which language, or what it sold, is no matter of the next."""
     cache.clear()
     translation.deactivate()
+    served = catalogue.current()
+    yield
+    catalogue._snapshot = served
 
 
 @pytest.fixture(scope="session")
