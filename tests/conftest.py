@@ -110,9 +110,24 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 @pytest.fixture(autouse=True)
 def clean_slate():
-    """What one test did too often, in which language, or what it sold, is no matter of the next."""
+    """What one test did too often, or in which language, is no matter of the next."""
     cache.clear()
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def shelves(shelves_of_module):
+    """What one test sells, the next does not."""
+    yield from _as_it_was()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shelves_of_module():
+    """Nor do the tests of the next module."""
+    yield from _as_it_was()
+
+
+def _as_it_was():
     served = catalogue.current()
     yield
     catalogue._snapshot = served
