@@ -72,8 +72,8 @@ class SignUpFields(forms.Form):
             "Nobody in these places owns half or more of what I act for: %(places)s."
         ) % {"places": countries.listed(codes)}
         field.help_text = _(
-            "Vendors that refuse such owners: %(vendors)s. Leave it open where it is not so: "
-            "others remain. We record that you said it, and when."
+            "Vendors that refuse such owners: %(vendors)s. Leave it open where it is not so, and "
+            "use no models of theirs. We record that you said it, and when."
         ) % {"vendors": ", ".join(closed)}
 
     def signup(self, request: HttpRequest, user: User) -> None:

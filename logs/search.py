@@ -75,6 +75,11 @@ class _Along:
     scan_rows_max: int
 
     @property
+    def width(self) -> int:
+        """How many parts there are."""
+        return len(self.values) if self.column else 1
+
+    @property
     def parts(self) -> Sequence[Rows]:
         """The rows of each value."""
         if not self.column:
@@ -85,16 +90,15 @@ class _Along:
 def find(account_id: int, wanted: Wanted, *, rows_max: int) -> Found:
     """Return the newest requests that pass, at most `rows_max` (positive); four queries at most."""
     along = _along(account_id, wanted)
-    if not along.parts:
+    if not along.width:
         return Found(rows=[])
     if along.rest == Wanted():
         return _page(along, wanted, floor=None, rows_max=rows_max)
     # Most filters fill a page from a few rows: it would be a waste to measure out many.
-    is_one = len(along.parts) == 1
-    steps = [min(FIRST_ROWS, along.scan_rows_max)] if is_one else []
+    steps = [min(FIRST_ROWS, along.scan_rows_max)] if along.width == 1 else []
     found = Found(rows=[])
     for looked_at in (*steps, along.scan_rows_max):
-        floor = _floor(along, wanted, looked_at // len(along.parts))
+        floor = _floor(along, wanted, looked_at // along.width)
         found = _page(along, wanted, floor=floor, rows_max=rows_max)
         if not found.is_cut:
             break
@@ -170,7 +174,7 @@ def _floor(along: _Along, wanted: Wanted, place: int) -> uuid.UUID | None:
 
 
 def _newest(along: _Along, rows_max: int) -> list[RequestLog]:
-    if len(along.parts) == 1:
+    if along.width == 1:
         return list(along.parts[0][:rows_max])
     ids = _newest_ids(along, slice(rows_max), rows_max)
     return list(RequestLog.objects.filter(request_id__in=ids).order_by("-request_id"))
@@ -178,7 +182,7 @@ def _newest(along: _Along, rows_max: int) -> list[RequestLog]:
 
 def _newest_ids(along: _Along, of_each: slice, rows_max: int) -> list[uuid.UUID]:
     """Return the newest ids of a slice of each part; one query, which sorts what they gave."""
-    if len(along.parts) == 1:
+    if along.width == 1:
         return list(along.parts[0][of_each].values_list("request_id", flat=True))
     if connection.vendor == "postgresql":
         sql, values = _lateral(along, of_each)

@@ -11,6 +11,8 @@ from django.utils import timezone
 from accounts.timeids import uuid7
 from billing.models import Order
 from billing.payments import timeline
+from billing.payments.paying import on_paid
+from billing.processors.base import Notice, NoticeKind
 from tests import factories
 from tests.billing.processors import sandboxes
 
@@ -67,3 +69,15 @@ def order_of():
         return made
 
     return make
+
+
+@pytest.fixture
+def paid(account, order_of):
+    """An order whose credit is in the balance."""
+    order = order_of(account)
+    notice = Notice(
+        processor="alipay", event_id="e1", kind=NoticeKind.PAID, order_ref=order.number,
+        payment_ref="2026112600001", amount_minor=7_200, currency="CNY",
+    )  # fmt: skip
+    on_paid(order, notice, now=timezone.now())
+    return order

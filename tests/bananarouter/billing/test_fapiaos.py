@@ -4,12 +4,9 @@ import re
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import BillingDetails
 from billing.models import FapiaoRequest
-from billing.payments import paying
-from billing.processors.base import Notice, NoticeKind
 
 pytestmark = pytest.mark.django_db
 GOOD = {"title": "袋熊有限公司", "tax_number": "91310000MA1K35Q12X", "email": "tax@example.com"}
@@ -17,17 +14,6 @@ GOOD = {"title": "袋熊有限公司", "tax_number": "91310000MA1K35Q12X", "emai
 
 def text_of(response):
     return re.sub(r"\s+", " ", response.content.decode())
-
-
-@pytest.fixture
-def paid(account, order_of):
-    order = order_of(account)
-    notice = Notice(
-        processor="alipay", event_id="e1", kind=NoticeKind.PAID, order_ref=order.number,
-        payment_ref="2026112600001", amount_minor=7_200, currency="CNY",
-    )  # fmt: skip
-    paying.on_paid(order, notice, now=timezone.now())
-    return order
 
 
 def url(order):

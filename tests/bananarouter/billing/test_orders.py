@@ -12,8 +12,7 @@ from django.utils import timezone, translation
 from bananarouter.pages.billing import codes, words
 from billing import ledger
 from billing.models import FapiaoRequest, Order, Processor, Receipt, Refund
-from billing.payments import asking, orders, paying, quotes, refund_rules, refunds, timeline
-from billing.processors.base import Notice, NoticeKind
+from billing.payments import asking, orders, quotes, refund_rules, refunds, timeline
 from tests import factories
 from tests.billing.payments import cashier
 
@@ -41,18 +40,6 @@ def started(account, alice, paying):
         return orders.start(account, wish, user=alice, now=timezone.now()).order
 
     return start
-
-
-@pytest.fixture
-def paid(account, order_of):
-    """An order whose credit is in the balance."""
-    order = order_of(account)
-    notice = Notice(
-        processor="alipay", event_id="e1", kind=NoticeKind.PAID, order_ref=order.number,
-        payment_ref="2026112600001", amount_minor=7_200, currency="CNY",
-    )  # fmt: skip
-    paying.on_paid(order, notice, now=timezone.now())
-    return order
 
 
 def test_every_code_and_state_has_words_in_both_languages():
