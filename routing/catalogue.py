@@ -95,6 +95,17 @@ class Model:
     endpoints: tuple[Endpoint, ...]
     withdrawn_at: dt.datetime | None = None  # when it ends, once that is known
 
+    @property
+    def shutdown_date(self) -> str | None:
+        """The day (UTC) on which it ends, as lists of models write it; None: not announced.
+
+        `shutdown_date` in OpenAI's list (API reference, read 2026-11), `expiration_date` in
+        OpenRouter's (read 2026-11): both YYYY-MM-DD or null, both without a time.
+        """
+        if self.withdrawn_at is None:
+            return None
+        return self.withdrawn_at.astimezone(dt.UTC).date().isoformat()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:

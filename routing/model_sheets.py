@@ -93,7 +93,7 @@ class Sheet:
             "default_parameters": None,
             "supported_voices": None,
             "knowledge_cutoff": None,
-            "expiration_date": None,
+            "expiration_date": model.shutdown_date,
             "links": {"details": f"/api/v1/models/{model.slug}/endpoints"},
         }
 

@@ -53,8 +53,19 @@ SCHEMAS: dict[str, Json] = {
             "pricing": _PRICING,
             "top_provider": obj({"context_length": _TOKENS, "max_completion_tokens": _TOKENS}),
             "supported_parameters": array(text()),
+            "expiration_date": maybe(
+                text("The day (UTC) on which the model ends; null: none.", format="date")
+            ),
         },
-        required=("id", "name", "created", "architecture", "pricing", "supported_parameters"),
+        required=(
+            "id",
+            "name",
+            "created",
+            "architecture",
+            "pricing",
+            "supported_parameters",
+            "expiration_date",
+        ),
         description="What is not known is null.",
     ),
     "Models": obj(

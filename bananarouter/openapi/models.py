@@ -27,6 +27,7 @@ SCHEMAS: dict[str, Json] = {
             "object": text(const="model"),
             "created": integer("Seconds since 1970."),
             "owned_by": text("The author."),
+            "shutdown_date": maybe(text("The day (UTC) on which it ends.", format="date")),
         },
         required=("id", "object", "created", "owned_by"),
     ),

@@ -118,6 +118,7 @@ def _openai(model: Model) -> dict[str, Any]:
         "object": "model",
         "created": model.created,
         "owned_by": model.author,
+        "shutdown_date": model.shutdown_date,
     }
 
 

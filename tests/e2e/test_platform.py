@@ -76,6 +76,24 @@ def newcomer(place):
     return Account(place)
 
 
+# As the staff site does: the date, then word of it to every worker.
+ENDS = """
+import datetime as dt
+from accounts import changes
+from accounts.models import Change
+from routing.models import Model
+at = dt.datetime(2031, 4, 1, 23, 59, tzinfo=dt.UTC)
+assert Model.objects.filter(slug="generic/c-main").update(withdrawn_at=at) == 1
+changes.announce(Change.Topic.CATALOGUE)
+"""
+
+
+def _shutdown_dates(place, account):
+    """Return the days that OpenAI's list at /v1/models tells."""
+    answer = place.ask("GET", "/v1/models", headers={"authorization": f"Bearer {account.key}"})
+    return {model["shutdown_date"] for model in answer.json["data"]}
+
+
 def refused(answer, status, *words):
     error = answer.json["error"]
     assert (answer.status, error["code"]) == (status, status)
@@ -127,6 +145,20 @@ class TestModels:
             assert endpoint[unknown] is None
         for path in ("models/generic/nothing", "models/generic/nothing/endpoints"):
             assert refused(alice.ask("GET", path), 404) == "model_not_found"
+
+    def test_say_on_which_day_they_end(self, place, alice):
+        assert [m["expiration_date"] for m in alice.get("models")] == [None] * 3
+        assert _shutdown_dates(place, alice) == {None}
+        place.gateway.manage("shell", "-c", ENDS)
+        ends = {"generic/c-main": "2031-04-01"}
+        wait_until(
+            lambda: alice.get("models/generic/c-main")["expiration_date"],
+            timeout_s=10, what="the model's end",
+        )  # fmt: skip
+        listed = {m["id"]: m["expiration_date"] for m in alice.get("models")}
+        assert {name: on for name, on in listed.items() if on} == ends
+        assert len(listed) == 3
+        assert _shutdown_dates(place, alice) == {None, "2031-04-01"}
 
     def test_of_a_key_are_those_that_it_may_use(self, place, alice):
         own = place.new_key(alice.email, "--models", "generic/c-*", credit_usd="0")

@@ -100,6 +100,15 @@ def test_a_sheet_tells_the_best_endpoint_and_lists_the_rest(catalogue):
     assert {item[name] for name in unknown} == {None}
 
 
+def test_a_model_that_ends_says_on_which_day_in_utc(catalogue):
+    late = dt.datetime(2031, 4, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+    Model.objects.filter(slug="openai/large").update(withdrawn_at=late)
+    catalogue_module.refresh()
+    found = {s.model.slug: s.item() for s in model_list.reached(caller(), at=NOW)}
+    assert found["openai/large"]["expiration_date"] == "2031-03-31"
+    assert found["openai/small"]["expiration_date"] is None
+
+
 @pytest.mark.parametrize(("prices", "outputs"), [
     ({"characters": "15"}, ["speech"]),
     ({"audio_duration": "0.36"}, ["transcription"]),
