@@ -5,9 +5,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from routing import catalogue as snapshots
 from routing import model_list
 from routing.errors import RelayError
 from routing.model_list import Filters, Page
+from routing.models import Model
 from tests.routing.test_planner import caller, channel, demo, install
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +105,7 @@ def test_a_sheet_tells_the_best_endpoint_and_lists_the_rest(catalogue):
 def test_a_model_that_ends_says_on_which_day_in_utc(catalogue):
     late = dt.datetime(2031, 4, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=8)))
     Model.objects.filter(slug="openai/large").update(withdrawn_at=late)
-    catalogue_module.refresh()
+    snapshots.refresh()
     found = {s.model.slug: s.item() for s in model_list.reached(caller(), at=NOW)}
     assert found["openai/large"]["expiration_date"] == "2031-03-31"
     assert found["openai/small"]["expiration_date"] is None
