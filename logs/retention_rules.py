@@ -176,21 +176,22 @@ RULES: Mapping[Record, Rule] = {
     ),
 }
 
-# Cybersecurity Law, in force since 2017: "relevant network logs for no less than six months".
-# Article 21 (3) until 2025; the amendment in force since 2026-01-01 added two articles before it
-# (digitalpolicyalert.org/event/34818, geopolitechs.org: article 40 became 42). No six months have
-# more than 184 days.
+# Each period's law, and where it was read: docs/retention.md, "What China's rows rest on".
+# Cybersecurity Law, article 21 (3) of 2016, unchanged as 23 (3) since 2026-01-01: network logs "for
+# no less than six months". No six months have more than 184 days.
 _CHINA_SECURITY = Rule(
     what=RULES[Record.SECURITY_LOG].what,
-    why=_("Cybersecurity Law of the PRC, article 23 (21 before 2026): six months"),
+    why=_("Cybersecurity Law of the PRC, article 23 (21 before 2026): at least six months"),
     days=184,
 )
-# Measures for the Administration of Accounting Archives (Ministry of Finance order 79, 2015).
+# Measures for the Administration of Accounting Archives (Ministry of Finance and State Archives
+# Administration, order 79, in force since 2016-01-01): vouchers and ledgers 30 years at the least,
+# from the end of the fiscal year. Nothing here ends them.
 _CHINA_BOOKS = replace(
     RULES[Record.BOOKS],
     why=_(
-        "Measures for the Administration of Accounting Archives of the PRC: 30 years; after "
-        "erasure without your name"
+        "Measures for the Administration of Accounting Archives of the PRC: at least 30 years; "
+        "after erasure without your name"
     ),
 )
 JURISDICTIONS: Mapping[str, Mapping[Record, Rule]] = {
