@@ -163,6 +163,7 @@ class AccountAdmin(AccountBase):
         "country",
         "country_attested_at",
         "ownership_attested_at",
+        "ownership_denied_at",
         "allowed_jurisdictions",
         "created_at",
     ]

@@ -93,8 +93,8 @@ PEOPLE = (
         rows=lambda subject: Account.objects.filter(pk__in=subject.owned),
         fields=names(
             "id public_id name is_demo is_trial is_active is_organization country "
-            "country_attested_at ownership_attested_at allowed_jurisdictions "
-            "requests_per_minute_max concurrency_max created_at"
+            "country_attested_at ownership_attested_at ownership_denied_at "
+            "allowed_jurisdictions requests_per_minute_max concurrency_max created_at"
         ),
         retention=Retention.ACCOUNT,
         ending=Ending.PSEUDONYMIZED,
@@ -105,6 +105,7 @@ PEOPLE = (
             "country": "",
             "country_attested_at": None,
             "ownership_attested_at": None,
+            "ownership_denied_at": None,
             "allowed_jurisdictions": [],
             "is_active": False,
         },

@@ -55,6 +55,8 @@ class Account(models.Model):
     country_attested_at = models.DateTimeField(null=True, blank=True)
     # Its owner says that nobody in a place where a vendor does not sell owns half of it or more.
     ownership_attested_at = models.DateTimeField(null=True, blank=True)
+    # Its owner was asked that, and says that somebody does, or does not know. One of the two.
+    ownership_denied_at = models.DateTimeField(null=True, blank=True)
     # Jurisdictions of vendors ("US", "CN") that requests may reach; empty: every one.
     allowed_jurisdictions = models.JSONField(default=list, blank=True)
     # NULL: the deployment's default (docs/settings.md).
@@ -62,6 +64,14 @@ class Account(models.Model):
     concurrency_max = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="accounts")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ownership_attested_at=None) | models.Q(ownership_denied_at=None),
+                name="account_ownership_said_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
