@@ -3,6 +3,7 @@
 import datetime as dt
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
@@ -127,6 +128,23 @@ def confine(account: Account, *, jurisdictions: Sequence[str]) -> None:
     Every worker hears of it within a second.
     """
     Account.objects.filter(pk=account.pk).update(allowed_jurisdictions=sorted(jurisdictions))
+    changes.announce(Change.Topic.ACCOUNT, str(account.pk))
+
+
+@transaction.atomic
+def state_territory(
+    account: Account, *, country: str, attests_ownership: bool | None, now: dt.datetime
+) -> None:
+    """Record where an account's owner says to be, and whether owners elsewhere are ruled out.
+
+    It replaces what was said before, time included. `country` is an ISO 3166 code, "" takes it
+    back; `attests_ownership` is None where that was not asked: what was said of it stays.
+    """
+    said: dict[str, Any] = {"country": country, "country_attested_at": now if country else None}
+    if attests_ownership is not None:
+        said["ownership_attested_at"] = now if attests_ownership else None
+        said["ownership_denied_at"] = None if attests_ownership else now
+    Account.objects.filter(pk=account.pk).update(**said)
     changes.announce(Change.Topic.ACCOUNT, str(account.pk))
 
 

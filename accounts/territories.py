@@ -1,4 +1,4 @@
-"""Where the vendors that we offer do not sell: their rules, which sign-up asks about.
+"""Where the vendors that we offer do not sell: their rules, and what an account says to them.
 
 An app's config says which module knows: `territories`, with `closed()`.
 """
@@ -8,6 +8,8 @@ from importlib import import_module
 
 from django.apps import apps
 
+from accounts.models import Account
+
 
 def closed() -> Mapping[str, Sequence[str]]:
     """Return the countries (ISO 3166 codes) that each vendor with such a rule refuses, by name."""
@@ -16,3 +18,14 @@ def closed() -> Mapping[str, Sequence[str]]:
         if name := getattr(config, "territories", ""):
             found.update(import_module(name).closed())
     return found
+
+
+def is_due(account: Account) -> bool:
+    """Tell whether a vendor on offer asks for something that an account has not stated; no query.
+
+    A demo account never: it reaches demo vendors only.
+    """
+    owners_said = account.ownership_attested_at or account.ownership_denied_at
+    if account.is_demo or (account.country_attested_at and owners_said):
+        return False
+    return bool(closed())

@@ -1,4 +1,4 @@
-"""What needs attention in an account: money and models that end, keys that end or fail."""
+"""What needs attention in an account: money, models, keys, what a vendor asks of its owner."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping
@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.models import ApiKey
+from accounts import territories
+from accounts.models import Account, ApiKey
 from billing import holds, queries
 from billing.money import CENT, display_usd
 from logs import queries as logs_queries
@@ -112,6 +113,15 @@ def _ending(slug: str, ends_at: dt.datetime) -> Note:
     return Note(
         kind="warn", label=_("Model ends"), text=text, href=href, action=_("Look at the model")
     )
+
+
+def of_territory(account: Account) -> list[Note]:
+    """Say that a vendor on offer asks where the account is and who owns it; no query."""
+    if not territories.is_due(account):
+        return []
+    text = _("Vendors that do not sell everywhere ask where you are and who owns the account.")
+    href = reverse("organization_territory")
+    return [Note(kind="warn", label=_("Not stated"), text=text, href=href, action=_("State it"))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,11 @@ class Overview(Page):
         key_ids = scope.key_ids(of(self.request).membership)
         rows = self._latest(key_ids)
         money = glance.money(self.account.pk, today=now.date(), key_ids=key_ids)
+        kwargs["notes"] = []
         if rows:
             kwargs |= self._work(money, now=now, key_ids=key_ids)
+        if of(self.request).may["change_account"]:
+            kwargs["notes"] += attention.of_territory(self.account)
         return super().get_context_data(rows=rows, money=money, sees_all=key_ids is None, **kwargs)
 
     def _latest(self, key_ids: Collection[int] | None) -> Sequence[RequestLog]:

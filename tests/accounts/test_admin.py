@@ -1,3 +1,5 @@
+import datetime as dt
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib import admin
@@ -132,6 +134,21 @@ def test_closes_and_reopens_accounts_and_announces_it(staff, account):
         account.refresh_from_db()
         assert account.is_active == is_active
     assert changes_of("account") == [str(account.pk)] * 2
+
+
+def test_what_an_owner_stated_is_shown_and_not_written(staff, account):
+    said_at = timezone.now().replace(microsecond=0) - dt.timedelta(days=3)
+    owners.state_territory(account, country="FR", attests_ownership=False, now=said_at)
+    page = staff.get(url(Account, "change", account.pk)).content.decode()
+    for label in ("Country", "Country attested at", "Ownership attested at", "Ownership denied at"):
+        assert f"{label}:" in page, label
+    form = {"name": "Alice", "is_active": "on", "country": "DE", "country_attested_at_0": "",
+            "ownership_attested_at_0": "2026-01-01", "ownership_attested_at_1": "00:00:00",
+            "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}  # fmt: skip
+    assert staff.post(url(Account, "change", account.pk), form).status_code == 302
+    account.refresh_from_db()
+    assert (account.country, account.country_attested_at) == ("FR", said_at)
+    assert (account.ownership_attested_at, account.ownership_denied_at) == (None, said_at)
 
 
 def test_a_new_limit_of_an_account_is_announced(staff, account):

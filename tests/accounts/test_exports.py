@@ -15,7 +15,7 @@ import pytest
 from django.db import connection, models
 from django.utils import timezone
 
-from accounts import downloads, exports, personal_data
+from accounts import downloads, exports, owners, personal_data
 from accounts.models import ApiKey, Export, Notification
 from billing.models import LedgerAccount, LedgerEntry
 from logs.models import RequestLog
@@ -50,6 +50,23 @@ def archive(export) -> zipfile.ZipFile:
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("attests", "column"), [(True, "ownership_attested_at"), (False, "ownership_denied_at")]
+)
+def test_it_holds_what_was_stated_of_country_and_owners(attests, column):
+    alice = factories.user("alice")
+    said_at = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
+    owners.state_territory(
+        factories.account_of(alice), country="FR", attests_ownership=attests, now=said_at
+    )
+    with archive(built(alice)) as found:
+        (account,) = json.loads(found.read("data/accounts.json"))
+    assert account["country"] == "FR"
+    for name in ("country_attested_at", column):
+        assert dt.datetime.fromisoformat(account[name]) == said_at
+    assert [account["ownership_attested_at"], account["ownership_denied_at"]].count(None) == 1
 
 
 @pytest.mark.clause("5-access")

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 
-from accounts import closures, contact, erased, erasure, keys, personal_data, traces
+from accounts import closures, contact, erased, erasure, keys, owners, personal_data, traces
 from accounts.models import (
     Account,
     ApiKey,
@@ -168,6 +168,17 @@ def test_books_keep_amounts_under_a_pseudonym(person):
     assert paper.facts["buyer"] == {
         "name": "", "address": "", "country": "CH", "email": "", "tax_id": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("attests", [True, False])
+def test_what_was_stated_of_country_and_owners_goes(person, attests):
+    account = factories.account_of(person)
+    owners.state_territory(account, country="CH", attests_ownership=attests, now=NOW)
+    closing.advance(begun(person), now=NOW)
+    account.refresh_from_db()
+    assert account.country == ""
+    said = (account.country_attested_at, account.ownership_attested_at, account.ownership_denied_at)
+    assert said == (None, None, None)
 
 
 def test_the_certificate_lists_stores_and_counts_and_names_nobody(person, client):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import members, owners, roles
 from accounts.models import Membership
 from bananarouter.pages import words
-from bananarouter.pages.organization import roster
+from bananarouter.pages.organization import roster, stating
 from bananarouter.pages.organization.founding import NameField
 from bananarouter.pages.shell import SESSION_KEY, Page, of
 
@@ -37,6 +37,7 @@ class Organization(Page):
             tab="organization",
             roster=roster.of(self.account, now=now),
             invitations=roster.open_invitations(self.account) if may["manage_members"] else [],
+            statement=stating.of(self.account) if may["change_account"] else None,
             spent_days=roster.SPENT_DAYS,
             now=now,
             **kwargs,

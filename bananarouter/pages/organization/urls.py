@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from bananarouter.pages.organization import accepting, founding, inviting, people
+from bananarouter.pages.organization import accepting, founding, inviting, people, stating
 
 SETTINGS = "settings/organization"
 _INVITATION = f"{SETTINGS}/invitations/<int:invitation_id>"
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("organizations/new", founding.New.as_view(), name="organization_new"),
     path(SETTINGS, people.Organization.as_view(), name="organization"),
     path(f"{SETTINGS}/name", people.Rename.as_view(), name="organization_rename"),
+    path(f"{SETTINGS}/territory", stating.Territory.as_view(), name="organization_territory"),
     path(f"{SETTINGS}/leave", people.Leave.as_view(), name="organization_leave"),
     path(_MEMBER, people.Member.as_view(), name="member"),
     path(f"{_MEMBER}/remove", people.Remove.as_view(), name="member_remove"),
