@@ -64,6 +64,7 @@ class Form(forms.Form):
         widget=LongSelect,
     )
     owners = forms.ChoiceField(
+        label=_("Does anybody in these places own half or more of what you act for?"),
         choices=[
             (NONE, _("No: nobody in these places owns half or more.")),
             (SOME, _("Yes, or I am not sure.")),
@@ -81,9 +82,9 @@ class Form(forms.Form):
             del self.fields["owners"]
             return
         codes = {code for refused in closed.values() for code in refused}
-        self.fields["owners"].label = _(
-            "Does anybody in these places own half or more of what you act for? %(places)s"
-        ) % {"places": countries.listed(codes)}
+        self.fields["owners"].help_text = _("These places: %(places)s.") % {
+            "places": countries.listed(codes)
+        }
 
     @property
     def attests_ownership(self) -> bool | None:
