@@ -1,6 +1,7 @@
 """Lists of models: who sees what, filters that hold, pages that hold each model once."""
 
 import datetime as dt
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -109,6 +110,8 @@ def test_a_model_that_ends_says_on_which_day_in_utc(catalogue):
     found = {s.model.slug: s.item() for s in model_list.reached(caller(), at=NOW)}
     assert found["openai/large"]["expiration_date"] == "2031-03-31"
     assert found["openai/small"]["expiration_date"] is None
+    here = replace(snapshots.current().models["openai/large"], withdrawn_at=late)
+    assert here.shutdown_date == "2031-03-31"  # in whichever zone the moment was written
 
 
 @pytest.mark.parametrize(("prices", "outputs"), [
