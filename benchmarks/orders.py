@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Account, User
-from accounts.timeids import uuid7_at
+from accounts.timeids import midnight, uuid7_at
 from billing import ledger
 from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction, Order, OrderEvent, Wallet
 from billing.payments import statements, states, timeline
@@ -32,9 +32,9 @@ def fill(account: Account, user: User, *, orders: int) -> None:
 def _issue(account: Account, month: dt.date) -> None:
     """Issue the statements of the months that ended, as the month's task would have."""
     now = timezone.now()
-    while statements.next_month(month) < now.date().replace(day=1):
+    while midnight(after := statements.next_month(month)) + statements.MARGIN <= now:
         statements.issue(account, month, now=now)
-        month = statements.next_month(month)
+        month = after
 
 
 def _order(account: Account, user: User, number: int, at: dt.datetime) -> Order:
