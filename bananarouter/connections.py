@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 # A page does not wait longer for a connection; nor is a database that is away asked less often.
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 # How often a connection was asked before it keeps a statement's plan (accounts.planned).
 PREPARED_AFTER = 1
 
