@@ -21,10 +21,13 @@ from bananarouter.pages.billing import amounts, ways, words
 from bananarouter.pages.shell import Page, Private, of
 from billing import holds
 from billing.models import Debt
+from billing.money import CENT
 from billing.payments import asking, cards, fraud, orders, quotes
 from billing.processors import base, registry
 
 PRESET_DEFAULT = 2_000
+# The preset that pays what is owed; it has another amount in each currency.
+OWED = "owed"
 KEY_CHARS_MAX = 64
 
 
@@ -32,7 +35,7 @@ class TopUpForm(forms.Form):
     """What to add and how to pay; an amount that was typed counts before a preset."""
 
     way = forms.CharField()
-    preset = forms.IntegerField(required=False)
+    preset = forms.CharField(required=False, max_length=12)
     other = forms.CharField(
         label=_("Another amount"),
         required=False,
@@ -43,9 +46,12 @@ class TopUpForm(forms.Form):
     quote = forms.CharField(required=False, widget=forms.HiddenInput)
     key = forms.SlugField(required=False, max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, offered: list[ways.Way], **kwargs: Any) -> None:
+    def __init__(
+        self, data: Any = None, *, offered: list[ways.Way], owed_nusd: int, **kwargs: Any
+    ) -> None:
         super().__init__(data, **kwargs)
         self._offered = {way.key: way for way in offered}
+        self._owed_nusd = owed_nusd
 
     def clean_way(self) -> ways.Way:
         """Return the way to pay, which must be offered now."""
@@ -68,11 +74,25 @@ class TopUpForm(forms.Form):
         return found
 
     def _preset(self, way: ways.Way) -> int:
-        cents = self.cleaned_data.get("preset")
-        if cents not in amounts.PRESETS:
+        chosen = self.cleaned_data.get("preset")
+        if chosen == OWED and is_much(self._owed_nusd):
+            return clearing(self._owed_nusd, way.currency)
+        cents = next((one for one in amounts.PRESETS if str(one) == chosen), None)
+        if cents is None:
             raise amounts.Unreadable
         rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
         return amounts.equivalent(cents, currency=way.currency, rate_ppm=rate_ppm)
+
+
+def is_much(owed_nusd: int) -> bool:
+    """Tell whether an account owes more than the form begins with."""
+    return owed_nusd > PRESET_DEFAULT * CENT
+
+
+def clearing(owed_nusd: int, currency: str) -> int:
+    """Return the smallest price that pays what is owed, or as much as can be paid at a time."""
+    low, high = quotes.bounds(currency)
+    return min(max(quotes.price_of(owed_nusd, currency=currency), low), high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +142,20 @@ class _Payer(Private):
         return ways.device(self.request.headers.get("User-Agent", ""))
 
     @cached_property
+    def owed_nusd(self) -> int:
+        """What the account owes."""
+        debt = Debt.objects.filter(pk=self.account.pk).values_list("owed_nusd", flat=True).first()
+        return debt or 0
+
+    @cached_property
     def ways(self) -> list[ways.Way]:
         """The ways to pay on this device."""
         pays_inside = settings.PAYMENTS.wechatpay.pays_inside
         return list(ways.offered(self.device, registry.offered(), pays_inside=pays_inside))
+
+    def form(self, data: Any) -> TopUpForm:
+        """Return the form of what was sent, or of what it begins with."""
+        return TopUpForm(data, offered=self.ways, owed_nusd=self.owed_nusd)
 
     def quoted(self, form: TopUpForm) -> Offer | None:
         """Return the price of what a valid form asks for; else tell the form why there is none."""
@@ -153,7 +183,7 @@ class Quote(_Payer):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = TopUpForm(request.POST, offered=self.ways)
+        form = self.form(request.POST)
         offer = self.quoted(form) if form.is_valid() else None
         context = {"offer": offer, "form": form, "is_fragment": True}
         return render(request, "billing/quote.html", context)
@@ -166,12 +196,12 @@ class TopUp(_Payer, Page):
     nav = "billing"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
-        form = TopUpForm(self._wanted(), offered=self.ways)
+        form = self.form(self._wanted())
         offer = self.quoted(form) if self.ways and form.is_valid() else None
         return self._page(form, offer)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = TopUpForm(request.POST, offered=self.ways)
+        form = self.form(request.POST)
         if not form.is_valid():
             return self._page(form, None)
         held, notice = self._held(form)
@@ -181,7 +211,10 @@ class TopUp(_Payer, Page):
         return self._start(form, held)
 
     def _wanted(self) -> dict[str, Any]:
-        """Return what the form begins with: the URL's choice, else the first way and $20."""
+        """Return what the form begins with: the URL's choice, else the first way and $20.
+
+        Who owes more begins with what pays that.
+        """
         asked = self.request.GET
         keys = [way.key for way in self.ways]
         way = asked.get("way", "")
@@ -191,7 +224,7 @@ class TopUp(_Payer, Page):
         if amount and way in keys:
             found["other"] = amount
         else:
-            found["preset"] = PRESET_DEFAULT
+            found["preset"] = OWED if is_much(self.owed_nusd) else PRESET_DEFAULT
         return found
 
     def _held(self, form: TopUpForm) -> tuple[quotes.Quote | None, words.Words]:
@@ -270,14 +303,13 @@ class TopUp(_Payer, Page):
             frozen=attention.of_freeze(freeze) if freeze else None,
             is_sandbox=settings.PAYMENTS.is_sandbox,
             ways=[_WayChoice(way, form["way"].value()) for way in self.ways],
-            presets=_presets(form, self.ways),
+            presets=_presets(form, self.ways, self.owed_nusd),
+            debt=_debt(self.owed_nusd, self.ways) if is_much(self.owed_nusd) else [],
             currencies=_currencies(self.ways),
             refund_days=settings.PAYMENTS.refund_days,
             is_without_wechat_pay=self.device is ways.Device.WECHAT
             and ways.WECHAT_INSIDE not in self.ways,
-            owed_nusd=Debt.objects.filter(pk=self.account.pk)
-            .values_list("owed_nusd", flat=True)
-            .first(),
+            owed_nusd=self.owed_nusd,
             **kwargs,
         )
 
@@ -307,26 +339,48 @@ def _currencies(offered: list[ways.Way]) -> list[dict[str, str]]:
     return found
 
 
-def _presets(form: TopUpForm, offered: list[ways.Way]) -> list[dict[str, Any]]:
-    """Return the presets within bounds, written in each currency."""
+def _presets(form: TopUpForm, offered: list[ways.Way], owed_nusd: int) -> list[dict[str, Any]]:
+    """Return the presets within bounds, written in each currency; last what pays a large debt."""
     low, high = quotes.bounds(quotes.USD)
     rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
+    currencies = list(dict.fromkeys(way.currency for way in offered))
+    found: dict[str, dict[str, int]] = {
+        str(cents): {
+            currency: amounts.equivalent(cents, currency=currency, rate_ppm=rate_ppm)
+            for currency in currencies
+        }
+        for cents in amounts.PRESETS
+        if low <= cents <= high
+    }
+    if is_much(owed_nusd):
+        found[OWED] = {currency: clearing(owed_nusd, currency) for currency in currencies}
     is_typed = bool((form["other"].value() or "").strip())
     chosen = str(form["preset"].value() or "")
     return [
         {
-            "cents": cents,
-            "is_chosen": not is_typed and str(cents) == chosen,
+            "value": value,
+            "is_chosen": not is_typed and value == chosen,
             "written": [
-                (currency, amounts.short(
-                    amounts.equivalent(cents, currency=currency, rate_ppm=rate_ppm), currency
-                ))
-                for currency in dict.fromkeys(way.currency for way in offered)
+                (currency, amounts.short(minor, currency)) for currency, minor in prices.items()
             ],
         }
-        for cents in amounts.PRESETS
-        if low <= cents <= high
-    ]  # fmt: skip
+        for value, prices in found.items()
+    ]
+
+
+def _debt(owed_nusd: int, offered: list[ways.Way]) -> list[dict[str, Any]]:
+    """Return, for each currency, what pays a debt and whether it pays all of it."""
+    found = []
+    for currency in dict.fromkeys(way.currency for way in offered):
+        minor = clearing(owed_nusd, currency)
+        found.append(
+            {
+                "code": currency,
+                "amount": amounts.written(minor, currency),
+                "is_all": minor >= quotes.price_of(owed_nusd, currency=currency),
+            }
+        )
+    return found
 
 
 def _refusal(error: Exception) -> words.Words:
