@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from django.conf import settings
+
 from accounts.models import Consent, Delivery
 from billing.models import Dispute, Order, Processor, Refund
 from billing.money import decimal_usd
@@ -99,6 +101,7 @@ def _who(actor: str) -> str:
 
 def _facts(pack: Pack) -> Iterator[tuple[str, str]]:
     order = pack.order
+    yield "Seller", settings.OPERATOR_NAME
     yield "Order", order.number
     yield "Account", str(order.account.public_id)
     yield "State", order.get_state_display()

@@ -17,17 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages import attention
-from bananarouter.pages.billing import amounts, ways, words
+from bananarouter.pages.billing import amounts, choices, ways, words
 from bananarouter.pages.shell import Page, Private, of
 from billing import holds
 from billing.models import Debt
-from billing.money import CENT
 from billing.payments import asking, cards, fraud, orders, quotes
 from billing.processors import base, registry
 
-PRESET_DEFAULT = 2_000
-# The preset that pays what is owed; it has another amount in each currency.
-OWED = "owed"
 KEY_CHARS_MAX = 64
 
 
@@ -75,24 +71,13 @@ class TopUpForm(forms.Form):
 
     def _preset(self, way: ways.Way) -> int:
         chosen = self.cleaned_data.get("preset")
-        if chosen == OWED and is_much(self._owed_nusd):
-            return clearing(self._owed_nusd, way.currency)
+        if chosen == choices.OWED and choices.is_much(self._owed_nusd):
+            return choices.clearing(self._owed_nusd, way.currency)
         cents = next((one for one in amounts.PRESETS if str(one) == chosen), None)
         if cents is None:
             raise amounts.Unreadable
         rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
         return amounts.equivalent(cents, currency=way.currency, rate_ppm=rate_ppm)
-
-
-def is_much(owed_nusd: int) -> bool:
-    """Tell whether an account owes more than the form begins with."""
-    return owed_nusd > PRESET_DEFAULT * CENT
-
-
-def clearing(owed_nusd: int, currency: str) -> int:
-    """Return the smallest price that pays what is owed, or as much as can be paid at a time."""
-    low, high = quotes.bounds(currency)
-    return min(max(quotes.price_of(owed_nusd, currency=currency), low), high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +209,7 @@ class TopUp(_Payer, Page):
         if amount and way in keys:
             found["other"] = amount
         else:
-            found["preset"] = OWED if is_much(self.owed_nusd) else PRESET_DEFAULT
+            found["preset"] = choices.first(self.owed_nusd)
         return found
 
     def _held(self, form: TopUpForm) -> tuple[quotes.Quote | None, words.Words]:
@@ -302,85 +287,16 @@ class TopUp(_Payer, Page):
             freeze=freeze,
             frozen=attention.of_freeze(freeze) if freeze else None,
             is_sandbox=settings.PAYMENTS.is_sandbox,
-            ways=[_WayChoice(way, form["way"].value()) for way in self.ways],
-            presets=_presets(form, self.ways, self.owed_nusd),
-            debt=_debt(self.owed_nusd, self.ways) if is_much(self.owed_nusd) else [],
-            currencies=_currencies(self.ways),
+            ways=[choices.WayChoice(way, form["way"].value()) for way in self.ways],
+            presets=choices.presets(form, self.ways, self.owed_nusd),
+            debt=choices.debt(self.owed_nusd, self.ways),
+            currencies=choices.currencies(self.ways),
             refund_days=settings.PAYMENTS.refund_days,
             is_without_wechat_pay=self.device is ways.Device.WECHAT
             and ways.WECHAT_INSIDE not in self.ways,
             owed_nusd=self.owed_nusd,
             **kwargs,
         )
-
-
-class _WayChoice:
-    """A way to pay as a radio."""
-
-    def __init__(self, way: ways.Way, chosen: object) -> None:
-        self.key, self.currency = way.key, way.currency
-        self.name, self.text = words.WAYS[way.key]
-        self.is_chosen = way.key == chosen
-
-
-def _currencies(offered: list[ways.Way]) -> list[dict[str, str]]:
-    """Return each currency with its bounds in words."""
-    found = []
-    for currency in dict.fromkeys(way.currency for way in offered):
-        low, high = quotes.bounds(currency)
-        found.append(
-            {
-                "code": currency,
-                "sign": amounts.SIGNS[currency],
-                "low": amounts.written(low, currency),
-                "high": amounts.written(high, currency),
-            }
-        )
-    return found
-
-
-def _presets(form: TopUpForm, offered: list[ways.Way], owed_nusd: int) -> list[dict[str, Any]]:
-    """Return the presets within bounds, written in each currency; last what pays a large debt."""
-    low, high = quotes.bounds(quotes.USD)
-    rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
-    currencies = list(dict.fromkeys(way.currency for way in offered))
-    found: dict[str, dict[str, int]] = {
-        str(cents): {
-            currency: amounts.equivalent(cents, currency=currency, rate_ppm=rate_ppm)
-            for currency in currencies
-        }
-        for cents in amounts.PRESETS
-        if low <= cents <= high
-    }
-    if is_much(owed_nusd):
-        found[OWED] = {currency: clearing(owed_nusd, currency) for currency in currencies}
-    is_typed = bool((form["other"].value() or "").strip())
-    chosen = str(form["preset"].value() or "")
-    return [
-        {
-            "value": value,
-            "is_chosen": not is_typed and value == chosen,
-            "written": [
-                (currency, amounts.short(minor, currency)) for currency, minor in prices.items()
-            ],
-        }
-        for value, prices in found.items()
-    ]
-
-
-def _debt(owed_nusd: int, offered: list[ways.Way]) -> list[dict[str, Any]]:
-    """Return, for each currency, what pays a debt and whether it pays all of it."""
-    found = []
-    for currency in dict.fromkeys(way.currency for way in offered):
-        minor = clearing(owed_nusd, currency)
-        found.append(
-            {
-                "code": currency,
-                "amount": amounts.written(minor, currency),
-                "is_all": minor >= quotes.price_of(owed_nusd, currency=currency),
-            }
-        )
-    return found
 
 
 def _refusal(error: Exception) -> words.Words:

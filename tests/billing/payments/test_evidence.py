@@ -104,7 +104,7 @@ def test_the_paper_tells_all_that_is_kept_of_a_payment(alice, account):
     assert cashier.tell(order, "other", **heard | {"authentication": {"result": "failed"}})
     text = read(order)
     for line in (
-        f"Order {order.number}", f"Account {account.public_id}",
+        "Seller BananaRouter", f"Order {order.number}", f"Account {account.public_id}",
         "Processor Stripe (card), checkout", f"Processor's payment pi_{order.number}",
         "Price 10.00 USD", "Paid 10.00 USD",
         "Credit for the price 10 USD", "Ordered at 2026-11-20 12:00:00 UTC",
