@@ -9,7 +9,7 @@ from django.core.asgi import get_asgi_application
 
 _django = get_asgi_application()
 
-from bananarouter import worker  # noqa: E402 - apps first
+from bananarouter import connections, worker  # noqa: E402 - apps first
 from routing import gateway  # noqa: E402
 from routing.streaming import Reply, send_reply  # noqa: E402
 
@@ -39,7 +39,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         if path is not None:
             await _gateway(scope, receive, send, path=path)
         elif _is_small(scope["path"], scope["headers"]):
-            await _django(scope, receive, send)
+            await connections.lend(_django, scope, receive, send)
         else:
             await send_reply(_TOO_LARGE, send)
     elif scope["type"] == "lifespan":

@@ -77,6 +77,7 @@ elif str(_database["ENGINE"]).endswith("postgresql"):
     }
     _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": {**_database, "ATOMIC_REQUESTS": False}}
+DATABASE_POOL_MAX = env.number("DATABASE_POOL_MAX", 16, low=0, high=1_000)
 
 # Cache
 REDIS_URL = env.text("REDIS_URL")

@@ -27,8 +27,9 @@ PARAMETER_CHARACTERS_MAX = 80
 TESTS = Path(__file__).parent
 # Of the composition root's tests, nearly all about pages: what asks in SQL, or moves many rows.
 ASK_IN_SQL = {
-    "requests", "test_closing.py", "test_dead_rows.py", "test_erasing.py", "test_keys.py",
-    "test_overview.py", "test_retention.py", "test_usage_audit.py", "usage",
+    "requests", "test_closing.py", "test_connections.py", "test_dead_rows.py",
+    "test_erasing.py", "test_keys.py", "test_overview.py", "test_retention.py",
+    "test_usage_audit.py", "usage",
 }  # fmt: skip
 
 
