@@ -70,7 +70,8 @@ class Pack:
     @property
     def policies(self) -> Mapping[str, str]:
         """The versions in force when the order was made, by document."""
-        return self.order.evidence.get("policies", {})
+        found: Mapping[str, str] = self.order.evidence.get("policies", {})
+        return found
 
     @property
     def country(self) -> str:

@@ -20,8 +20,6 @@ REFUNDABLE = (states.PAID, states.PART_REFUNDED, states.WON)
 ORDERS_MAX = 200
 # How many orders beyond those are looked at, to say how many hold the rest.
 OLDER_MAX = 2_000
-# How many orders a closure reads from the database at once; it sums all of them.
-ROWS_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,7 @@ def all_unspent(
     marked = rows.annotate(has_failed=Exists(failed.filter(order=OuterRef("pk"))))
     gone, out = returning.gone_of_accounts(able), set()
     found: list[Part] = []
-    for pk, mine in itertools.groupby(marked.iterator(ROWS_READ), lambda row: row.account_id):
+    for pk, mine in itertools.groupby(marked, lambda row: row.account_id):
         orders = list(mine)
         out |= {order.pk for order in orders if order.has_failed}
         found += _shared(orders, free[pk], gone).parts

@@ -2,11 +2,12 @@
 
 import dataclasses
 import datetime as dt
+import uuid
 
 import pytest
 from django.db.models import Sum
 
-from accounts import closures, keys
+from accounts import closures, keys, members
 from accounts.models import ApiKey, Closure, User
 from bananarouter import closing
 from billing import ledger, wallets
@@ -211,6 +212,17 @@ def test_what_is_agreed_is_posted_once_however_often_it_is_tried(alice, account)
         assert closing.run_due(now=LATER) == 0
     assert state(closure) == ("closing", "")
     assert LedgerTransaction.objects.filter(kind="forfeit").count() == 1
+
+
+def test_each_account_sends_back_what_it_holds_itself(alice, account):
+    acme = members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
+    for one, spent in ((account, 4), (acme, 13)):
+        cashier.pay(one)
+        cashier.pay(one, processor="alipay", minor=7_000, now=NOW + dt.timedelta(minutes=1))
+        cashier.spend(one, spent * USD)
+    told = {(one.processor, one.amount_minor) for one in closing.prospect(alice).parting.sums}
+    # Newest first: of Acme's 20 dollars the last 7 are Alipay's.
+    assert told == {("stripe", 600), ("alipay", 7_000 + 4_900)}
 
 
 def test_the_money_of_very_many_orders_goes_back_in_rounds_and_is_told_before(
