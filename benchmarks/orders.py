@@ -1,4 +1,4 @@
-"""An account with very many paid orders, each with its timeline and its posting."""
+"""An account with very many paid orders, each with its timeline and its posting, and statements."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Account, User
-from accounts.timeids import uuid7_at
+from accounts.timeids import midnight, uuid7_at
 from billing import ledger
 from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction, Order, OrderEvent, Wallet
-from billing.payments import states, timeline
+from billing.payments import statements, states, timeline
 
 BATCH = 5_000
 DAYS = 730
@@ -26,6 +26,15 @@ def fill(account: Account, user: User, *, orders: int) -> None:
     for first in range(0, orders, BATCH):
         numbers = range(first, min(first + BATCH, orders))
         _write(account, [_order(account, user, n, began + n * step) for n in numbers])
+    _issue(account, began.date().replace(day=1))
+
+
+def _issue(account: Account, month: dt.date) -> None:
+    """Issue the statements of the months that ended, as the month's task would have."""
+    now = timezone.now()
+    while midnight(after := statements.next_month(month)) + statements.MARGIN <= now:
+        statements.issue(account, month, now=now)
+        month = after
 
 
 def _order(account: Account, user: User, number: int, at: dt.datetime) -> Order:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 
+from accounts import planned
 from accounts.timeids import DAY, bound
 from billing import windows
 from billing.models import Budget, Charge, Lease
@@ -47,10 +47,8 @@ def balance(account_id: int) -> Balance:
 
     Credit that workers hold idle is the account's and counts as available.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_BALANCE, [account_id])
-        row = cursor.fetchone()
-    credit, spent, reserved, in_flight = map(int, row) if row else (0, 0, 0, 0)
+    found = planned.rows(_BALANCE, [account_id])
+    credit, spent, reserved, in_flight = map(int, found[0]) if found else (0, 0, 0, 0)
     return Balance(
         available_nusd=credit - spent - reserved - in_flight,
         in_flight_nusd=in_flight,
@@ -149,9 +147,8 @@ def key_limits(account_id: int, *, now: dt.datetime) -> Mapping[int, list[KeyLim
 
     By the key that holds them (ApiKey.limits_key_id). Two queries.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVE_COSTS, [account_id])
-        live = {int(budget_id): int(cost or 0) for budget_id, cost in cursor.fetchall()}
+    costs = planned.rows(_LIVE_COSTS, [account_id])
+    live = {int(budget_id): int(cost or 0) for budget_id, cost in costs}
     found: dict[int, list[KeyLimit]] = {}
     for budget in Budget.objects.filter(api_key__account=account_id):
         # Over: nobody has asked for money since, so the row is as it was then.

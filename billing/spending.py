@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from accounts import planned
 from accounts.hours import KEPT_DAYS, day_sql, fold_sql, from_sql, hour_sql
 from accounts.timeids import DAY, bound, midnight, moment
 from billing.ledger import CORRECTION
@@ -106,9 +107,7 @@ def spent(
 
     `key_ids`: only what these keys spent; the ledger is that of the account all the same.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(*_statement(account_id, since, until, (parts, by_hour, key_ids)))
-        rows = cursor.fetchall()
+    rows = planned.rows(*_statement(account_id, since, until, (parts, by_hour, key_ids)))
     (ledger,) = [row for row in rows if row[0] == "ledger"]
     times = {at: from_sql(at) for at in {row[1] for row in rows if row[0] != "ledger"}}
     return Spending(

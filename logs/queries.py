@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from accounts import planned
 from accounts.hours import day_sql, from_sql
 from accounts.timeids import midnight
 from logs.models import LabelHour, RequestLog, UsageHour
@@ -114,7 +115,8 @@ SELECT api_key_id, MAX(created_at) FROM (
 
 def used_at(account_id: int, *, rows_max: int) -> Mapping[int, dt.datetime]:
     """Return when keys were used last, as far as an account's latest rows tell; one query."""
-    return {key_id: from_sql(at) for key_id, at in _rows(_USED_AT, [account_id, rows_max])}
+    found = planned.rows(_USED_AT, [account_id, rows_max])
+    return {key_id: from_sql(at) for key_id, at in found}
 
 
 class Labeled(NamedTuple):

@@ -12,7 +12,7 @@ from django.db import connection
 
 from bananarouter import connections
 from tests.gateways import Gateway
-from tests.servers import fresh_database
+from tests.servers import fresh_database, wait_until
 
 
 def ask(gateway, path="/readyz"):
@@ -72,6 +72,20 @@ class TestServed:
         assert ask(gateway) == 200
         end(database_url, backends(database_url))
         assert ask(gateway, "/models") == 200
+
+    def test_a_database_that_comes_back_serves_pages_again(self, gateway, database_url, postgresql):
+        name = database_url.rpartition("/")[2]
+        with psycopg.connect(postgresql.url, autocommit=True) as server:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            try:
+                server.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    [name],
+                )
+                assert ask(gateway) == 503
+            finally:
+                server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        wait_until(lambda: ask(gateway) == 200, timeout_s=20, what="its return")
 
 
 @pytest.mark.postgresql

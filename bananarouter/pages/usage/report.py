@@ -214,8 +214,8 @@ def _namers(
 
 def _add_labels(builder: _Builder, account_id: int, *, labels_max: int) -> None:
     """Add what carries a label to its group, and take it out of what carries none."""
-    rest = names.nameless(builder.grouping)
     of_label = functools.cache(names.of_label)
+    carried: dict[dt.datetime, Figures] = {}
     for row in logs.labeled(
         account_id,
         since=builder.period.since,
@@ -224,5 +224,9 @@ def _add_labels(builder: _Builder, account_id: int, *, labels_max: int) -> None:
         by_hour=builder.period.step is Step.HOUR,
         labels_max=labels_max,
     ):
-        builder.cell(of_label(row.label), row.at).add((row.cost_nusd, row.requests))
-        builder.cell(rest, row.at).add((-row.cost_nusd, -row.requests))
+        figures = row.cost_nusd, row.requests
+        builder.cell(of_label(row.label), row.at).add(figures)
+        carried.setdefault(row.at, nothing()).add(figures)
+    rest = names.nameless(builder.grouping)
+    for at, figures in carried.items():
+        builder.cell(rest, at).add([-count for count in figures])
