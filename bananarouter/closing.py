@@ -87,7 +87,7 @@ def ask(user: User, *, agreed_nusd: int, language: str, now: dt.datetime) -> Clo
         )
         money.stop_spending([account.pk for account in found.accounts])
     if found.closure is None and closure.state == Closure.State.COOLING:
-        closing_mail.asked(closure, user)
+        closing_mail.asked(closure, user, found.parting)
     return closure
 
 

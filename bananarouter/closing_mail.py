@@ -4,7 +4,7 @@ A mail that cannot be sent holds nothing up: the pages say the same.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -15,23 +15,41 @@ from django.utils.translation import gettext as _
 
 from accounts import closures
 from accounts.models import Closure, User
+from billing.money import display_usd
+from billing.payments import sheets
+from billing.payments.closures import Parting
+from billing.payments.receipts import minor_text
 
 logger = logging.getLogger(__name__)
 
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 
 
-def asked(closure: Closure, user: User) -> None:
-    """Tell that the end was asked for, when it comes, and how to keep the account."""
+def asked(closure: Closure, user: User, money: Parting) -> None:
+    """Tell that the end was asked for, when it comes, what goes back, how to keep the account."""
     with translation.override(closure.language):
         lines = [
             _("You asked us to close your account and to erase your data."),
             _("It begins on %(at)s UTC. Until then your keys are paused.")
             % {"at": f"{closure.due_at:%Y-%m-%d %H:%M}"},
+            *_divided(money),
             _("If you change your mind, or if it was not you, keep your account here:"),
             settings.PUBLIC_URL + reverse("settings_closure"),
         ]
         _send(user, _("Your account is going to be closed"), lines)
+
+
+def _divided(money: Parting) -> Iterator[str]:
+    """Yield what goes back, by processor and currency, and what is given up."""
+    for one in money.sums:
+        told = {
+            "amount": f"{minor_text(one.amount_minor)} {one.currency}",
+            "way": sheets.processor_name(one.processor),
+        }
+        yield _("Then this goes back: %(amount)s (%(way)s).") % told
+    if money.rest_nusd > 0:
+        told = {"amount": display_usd(money.rest_nusd)}
+        yield _("This cannot be paid out and ends with the account: %(amount)s.") % told
 
 
 def begun(closure: Closure, user: User) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.admin_decisions import Decisions, Facts, FreshActions, Refused, Tool, actor
 from billing import holds
+from billing.admin_evidence import GivesPack, LeadsToPack
 from billing.admin_tables import ReadOnly, display_minor, link, minor, money
 from billing.models import (
     Debt,
@@ -103,7 +104,7 @@ class RefundForm(forms.Form):
 
 
 @admin.register(Order)
-class OrderAdmin(Decisions):
+class OrderAdmin(Decisions, GivesPack):
     """Top-ups with their timeline."""
 
     list_display = ("created_at", "account", "state", "total", "credit", "processor", "method",
@@ -177,7 +178,7 @@ class RefundAdmin(ReadOnly):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnly):
+class DisputeAdmin(LeadsToPack, ReadOnly):
     """What payers' banks ask back; they are answered at the processor."""
 
     list_display = ("opened_at", "state", "order", "amount", "fee", "reserved", "taken", "owed",

@@ -39,7 +39,7 @@ def nameless(facts: dict[str, Any]) -> dict[str, Any]:
 
 def unsaid(notice: dict[str, Any]) -> dict[str, Any]:
     """Return a notice without the tokens that lead to its payer."""
-    return {**notice, "card_fingerprint": "", "method": {}}
+    return {**notice, "card_fingerprint": "", "authentication": {}, "method": {}}
 
 
 def charges(subject: Subject) -> QuerySet[models.Charge]:

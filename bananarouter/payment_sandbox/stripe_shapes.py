@@ -16,6 +16,8 @@ CARD = {
     "exp_year": 2034,
     "fingerprint": "SandboxVisa4242x",
 }
+# What is told of 3-D Secure where it was asked for.
+PROVED = {"result": "authenticated", "version": "2.2.0", "electronic_commerce_indicator": "05"}
 
 
 class StripeError(Exception):
@@ -155,7 +157,10 @@ def charge(payment: Payment) -> Json:
         "paid": True,
         "refunded": payment.refunded_minor >= payment.amount_minor,
         "status": "succeeded",
-        "payment_method_details": {"type": "card", "card": CARD},
+        "payment_method_details": {
+            "type": "card",
+            "card": {**CARD, "three_d_secure": PROVED if payment.extra.get("strict") else None},
+        },
         "created": int(payment.paid_at),
         "livemode": False,
     }

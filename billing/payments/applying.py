@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Order, WebhookEvent
-from billing.payments import disputes, fraud, inbox, methods, paying, refunds, suspense
+from billing.payments import disputes, evidence, fraud, inbox, methods, paying, refunds, suspense
 from billing.payments.states import ImpossibleStep, NotYet
 from billing.processors.base import Notice, NoticeKind
 
@@ -100,9 +100,10 @@ def _hear_card(notice: Notice, *, now: dt.datetime) -> str:
     order = _order(notice) if notice.card_fingerprint else None
     if order is None or suspense.mismatch(order, notice) is not None:
         return Outcome.IGNORED
+    is_proved = evidence.keep_authentication(order, notice.authentication)
     heard = fraud.hear_card(order, notice.card_fingerprint, now=now)
     kept = methods.keep(order, notice, now=now)
-    return kept if kept == Outcome.APPLIED else heard
+    return Outcome.APPLIED if is_proved or kept == Outcome.APPLIED else heard
 
 
 def _order(notice: Notice) -> Order | None:

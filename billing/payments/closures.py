@@ -22,52 +22,69 @@ from billing.models import (
     Refund,
     Wallet,
 )
-from billing.payments import refund_rules, refunds, returning, states
+from billing.payments import refund_rules, refunds, states
 from billing.processors import registry
 
 FORFEIT: Final = "forfeit"
 REASON: Final = "account_closed"
+ROUND_MAX: Final = 200
 UNDER_WAY = (Refund.State.ASKED, Refund.State.PENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoingBack:
+    """What goes back through one processor in one currency, in its minor units with the tax."""
+
+    processor: str
+    currency: str
+    amount_minor: int
+    orders: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parting:
     """How the money of some accounts is divided when they end, nUSD."""
 
-    # What goes back: orders with amounts in their minor units.
-    refunds: Sequence[tuple[Order, int]]
-    refunded_nusd: int
+    # What goes back, of however many orders.
+    refunds: Sequence[refund_rules.Part]
     # What cannot go back (given credit, old remainders): it is lost with the account.
     rest_nusd: int
+
+    @property
+    def refunded_nusd(self) -> int:
+        return sum(part.credit_nusd for part in self.refunds)
 
     @property
     def total_nusd(self) -> int:
         return self.refunded_nusd + self.rest_nusd
 
+    @property
+    def sums(self) -> Sequence[GoingBack]:
+        """What goes back by processor and currency."""
+        amounts: dict[tuple[str, str], list[int]] = {}
+        for part in self.refunds:
+            way = (part.order.processor, part.order.currency)
+            amounts.setdefault(way, []).append(part.amount_minor)
+        return [
+            GoingBack(
+                processor=processor, currency=currency, amount_minor=sum(mine), orders=len(mine)
+            )
+            for (processor, currency), mine in sorted(amounts.items())
+        ]
+
 
 def parting(accounts: Collection[Account], *, since: dt.datetime | None = None) -> Parting:
-    """Divide what is left in accounts. A refund that failed `since` then is not tried again."""
-    going: list[tuple[Order, int]] = []
-    by_id = {account.pk: account for account in accounts}
-    back = held = 0
-    for wallet in Wallet.objects.filter(pk__in=by_id):
-        held += wallet.credit_nusd - wallet.debit_nusd - wallet.reserved_nusd
-        unspent = refund_rules.unspent(by_id[wallet.pk], wallet=wallet)
-        failed = _failed(wallet.pk, since) if unspent else set()
-        for order, amount in unspent:
-            if order.pk not in failed:
-                going.append((order, amount))
-                back += returning.share(order, amount).credit_nusd
-    return Parting(refunds=going, refunded_nusd=back, rest_nusd=held - back)
+    """Divide all that is left in accounts. A refund that failed `since` then is not tried again.
 
-
-def _failed(account_id: int, since: dt.datetime | None) -> set[object]:
-    if since is None:
-        return set()
-    rows = Refund.objects.filter(
-        order__account=account_id, reason=REASON, state=Refund.State.FAILED, created_at__gte=since
-    )
-    return set(rows.values_list("order_id", flat=True))
+    Three queries, however many accounts and orders there are.
+    """
+    ids = [account.pk for account in accounts]
+    held = list(Wallet.objects.filter(pk__in=ids))
+    failed = Refund.objects.filter(reason=REASON, state=Refund.State.FAILED)
+    failed = failed.filter(created_at__gte=since) if since else failed.none()
+    going = refund_rules.all_unspent(accounts, held, failed=failed)
+    left = sum(one.credit_nusd - one.debit_nusd - one.reserved_nusd for one in held)
+    return Parting(refunds=going, rest_nusd=left - sum(part.credit_nusd for part in going))
 
 
 def blocker(account_ids: Collection[int]) -> str:
@@ -104,14 +121,18 @@ def stop_spending(account_ids: Collection[int]) -> None:
 
 
 def send_back(found: Parting, *, actor: str, now: dt.datetime) -> int:
-    """Start the refunds of a parting; return how many. Call it outside of transactions.
+    """Start the first refunds of a parting; return how many. Call it outside of transactions.
 
+    The others are for later rounds: each one is a call to its processor.
     Raises: refund_rules.RefundRefused when the money moved meanwhile.
     """
-    for order, amount_minor in found.refunds:
-        terms = refunds.Terms(refunded_minor=order.refunded_minor)
-        refunds.start(order, amount_minor, reason=REASON, actor=actor, now=now, terms=terms)
-    return len(found.refunds)
+    round_ = found.refunds[:ROUND_MAX]
+    for part in round_:
+        terms = refunds.Terms(refunded_minor=part.order.refunded_minor)
+        refunds.start(
+            part.order, part.amount_minor, reason=REASON, actor=actor, now=now, terms=terms
+        )
+    return len(round_)
 
 
 def forfeit(

@@ -104,7 +104,7 @@ def _find_or_make(
                 now=now,
                 purpose=wish.purpose,
             )
-            order = Order.objects.create(
+            order = Order(
                 id=uuid7(),
                 account=account,
                 created_by=user,
@@ -125,9 +125,9 @@ def _find_or_make(
                 network_digest=persons.network_digest(wish.payer.client_ip)
                 if wish.payer.client_ip
                 else b"",
-                evidence=_evidence(account, now)
-                | {"is_reverse_charge": wish.quote.is_reverse_charge},
             )
+            order.evidence = _evidence(order, wish.quote, now)
+            order.save(force_insert=True)
             timeline.add(order, timeline.CREATED, now=now, actor=_actor(user))
     except IntegrityError:  # the same key came twice at once
         found = _existing(account, wish)
@@ -153,9 +153,16 @@ def _actor(user: User | None) -> str:
     return f"user:{user.pk}" if user else timeline.SYSTEM
 
 
-def _evidence(account: Account, now: dt.datetime) -> dict[str, Any]:
-    """What a dispute may ask for months later: what was agreed to, and where."""
-    return {"country": account.country, "policies": dict(policies.in_force(now))}
+def _evidence(order: Order, quote: quotes.Quote, now: dt.datetime) -> dict[str, Any]:
+    """What a dispute may ask for months later: what was agreed to, where, how it was proved."""
+    kept = {
+        "country": order.account.country,
+        "policies": dict(policies.in_force(now)),
+        "is_reverse_charge": quote.is_reverse_charge,
+    }
+    if order.method == "checkout":
+        kept["asks_3ds"] = fraud.wants_3ds(order)
+    return kept
 
 
 def _where(order: Order) -> base.Started:

@@ -37,6 +37,7 @@ SHARPNESS = 6
 SIZE, SMALL, TITLE = 9.0, 7.5, 18.0
 LEADING = 1.45
 MARGIN = 56.0
+COLUMN_GAP = 6.0
 WIDTH, HEIGHT = A4
 # Nobody's address or name fills more lines than this.
 LINES_MAX = 12
@@ -51,6 +52,18 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A heading, a text, and rows below their head."""
+
+    heading: str
+    head: Sequence[str]
+    # How wide each column is, in points; the last one has what is left.
+    widths: Sequence[float]
+    rows: Sequence[Sequence[str]]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """What a paper shows, in the reader's language."""
 
@@ -61,6 +74,9 @@ class Sheet:
     # The last row, in bold.
     total: tuple[str, str] | None = None
     notes: Sequence[str] = field(default=())
+    tables: Sequence[Table] = field(default=())
+    # Stands at the foot of each page, with its number.
+    foot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +133,8 @@ def _font_of(letter: str, *, first: str) -> str | None:
 class _Page:
     """Draws text from the top of a page down."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, foot: str = "") -> None:
+        self.foot, self.number = foot, 1
         self.out = io.BytesIO()
         _fonts()
         # Invariant: the same paper is the same bytes, whenever it is fetched.
@@ -185,8 +202,19 @@ class _Page:
         """Go to the next line; to the next page where this one ends."""
         self.y -= size * LEADING * lines
         if self.y < MARGIN:
-            self.canvas.showPage()
-            self.y = HEIGHT - MARGIN
+            self.turn()
+
+    def turn(self) -> None:
+        """Begin a new page."""
+        self._sign()
+        self.canvas.showPage()
+        self.number += 1
+        self.y = HEIGHT - MARGIN
+
+    def _sign(self) -> None:
+        if self.foot:
+            self.y = MARGIN / 2
+            self.draw(MARGIN, f"{self.foot}, {self.number}", SMALL)
 
     def right(self, text: str, *, bold: bool = False) -> None:
         """Write a line that ends at the right margin."""
@@ -200,6 +228,7 @@ class _Page:
 
     def bytes(self) -> bytes:
         """Return the finished file."""
+        self._sign()
         self.canvas.save()
         return self.out.getvalue()
 
@@ -227,7 +256,7 @@ def _words(text: str) -> list[str]:
 
 def pdf(sheet: Sheet) -> bytes:
     """Return a sheet as a PDF of A4 pages, the fonts that it uses embedded."""
-    page = _Page(sheet.title)
+    page = _Page(sheet.title, sheet.foot)
     page.down(TITLE, 0.6)
     page.draw(MARGIN, sheet.title, TITLE, bold=True)
     page.down(TITLE, 1.3)
@@ -238,7 +267,20 @@ def pdf(sheet: Sheet) -> bytes:
             page.down()
     for block in sheet.blocks:
         _block(page, block)
+    for table in sheet.tables:
+        _table(page, table)
+    _amounts(page, sheet)
+    for note in [*sheet.notes, *([_lacking()] if page.lacks else [])]:
+        for line in page.wrapped(note, WIDTH - 2 * MARGIN, SMALL):
+            page.draw(MARGIN, line, SMALL)
+            page.down(SMALL)
+    return page.bytes()
+
+
+def _amounts(page: _Page, sheet: Sheet) -> None:
     page.down(lines=1.5)
+    if not sheet.rows:
+        return
     page.rule()
     for label, value in sheet.rows:
         page.draw(MARGIN, label)
@@ -249,11 +291,6 @@ def pdf(sheet: Sheet) -> bytes:
         page.draw(MARGIN, sheet.total[0], bold=True)
         page.right(sheet.total[1], bold=True)
         page.down(lines=2)
-    for note in [*sheet.notes, *([_lacking()] if page.lacks else [])]:
-        for line in page.wrapped(note, WIDTH - 2 * MARGIN, SMALL):
-            page.draw(MARGIN, line, SMALL)
-            page.down(SMALL)
-    return page.bytes()
 
 
 def _lacking() -> str:
@@ -271,6 +308,33 @@ def _block(page: _Page, block: Block) -> None:
         for part in page.wrapped(line, WIDTH - 2 * MARGIN):
             page.draw(MARGIN, part)
             page.down()
+
+
+def _table(page: _Page, table: Table) -> None:
+    page.down(lines=1.2)
+    if page.y < MARGIN + 5 * SIZE * LEADING:  # no heading alone at a page's foot
+        page.turn()
+    page.draw(MARGIN, table.heading, bold=True)
+    page.down()
+    for line in page.wrapped(table.text, WIDTH - 2 * MARGIN, SMALL) if table.text else []:
+        page.draw(MARGIN, line, SMALL)
+        page.down(SMALL)
+    for number, row in enumerate([table.head, *table.rows] if table.rows else []):
+        _row(page, table, row, bold=number == 0)
+
+
+def _row(page: _Page, table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
+    lefts = [MARGIN + sum(table.widths[:n]) for n in range(len(cells))]
+    rights = [*lefts[1:], WIDTH - MARGIN + COLUMN_GAP]
+    columns = [
+        page.wrapped(cell, right - left - COLUMN_GAP, SMALL)
+        for cell, left, right in zip(cells, lefts, rights, strict=True)
+    ]
+    for n in range(max(len(column) for column in columns)):
+        for left, column in zip(lefts, columns, strict=True):
+            if n < len(column):
+                page.draw(left, column[n], SMALL, bold=bold)
+        page.down(SMALL)
 
 
 # A program that opens a CSV must not take a text for a formula.

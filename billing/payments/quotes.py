@@ -61,6 +61,12 @@ def bounds(currency: str) -> tuple[int, int]:
     return -(-low * rate // PPM), high * rate // PPM
 
 
+def price_of(credit_nusd: int, *, currency: str) -> int:
+    """Return the smallest price in minor units that gives so much credit, whatever the bounds."""
+    rate = PPM if currency == USD else settings.PAYMENTS.cny_per_usd_ppm
+    return -(-credit_nusd * rate // (CENT * PPM))
+
+
 def make(account: Account, *, currency: str, net_minor: int, now: dt.datetime) -> Quote:
     """Quote a price in minor units. Raises: AmountOutOfRange, ValueError for the currency."""
     if currency not in CURRENCIES:

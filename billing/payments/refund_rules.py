@@ -1,15 +1,17 @@
 """Who may send how much of an order back."""
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account
 from billing import wallets
-from billing.models import Order, Wallet
+from billing.models import Order, Refund, Wallet
 from billing.money import CENT
 from billing.payments import returning, states
 
@@ -30,8 +32,17 @@ class Unspent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What can go back of one order, with its tax, and the credit that it takes along."""
+
+    order: Order
+    amount_minor: int
+    credit_nusd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Shared:
-    parts: Sequence[tuple[Order, int]]
+    parts: Sequence[Part]
     left_nusd: int
 
 
@@ -82,21 +93,51 @@ def refundable(order: Order, *, now: dt.datetime) -> int:
     return _affordable_minor(order, _free(order.account_id), before=returning.gone(order))
 
 
-def unspent(account: Account, *, wallet: Wallet | None = None) -> Sequence[tuple[Order, int]]:
+def unspent(account: Account) -> Sequence[tuple[Order, int]]:
     """Return all unspent money by the orders it came with, newest first, in their minor units.
 
     Each amount is what can go back of that order, with its tax, when those before it went back.
-    `wallet` is the account's, where it was just read.
+    Of more than ORDERS_MAX orders only the newest are looked at.
     """
-    free = _free(account.pk) if wallet is None else _takeable(wallet, account)
-    return _share_out(_unreturned(account)[:ORDERS_MAX], free).parts
+    return _pairs(_share_out(_unreturned(account)[:ORDERS_MAX], _free(account.pk)).parts)
+
+
+def all_unspent(
+    accounts: Collection[Account], held: Collection[Wallet], *, failed: QuerySet[Refund]
+) -> Sequence[Part]:
+    """Return all unspent money of some accounts, of however many orders; two queries.
+
+    `held` are the accounts' wallets. Left out is what came with orders that one of the refunds
+    `failed` of. To send it back in several rounds comes to the same: each begins where the one
+    before ended.
+    """
+    owners = {account.pk: account for account in accounts}
+    free = {wallet.pk: _takeable(wallet, owners[wallet.pk]) for wallet in held}
+    able = [pk for pk, nusd in free.items() if nusd > 0]
+    if not able:
+        return []
+    rows = Order.objects.filter(account__in=able, state__in=REFUNDABLE)
+    rows = rows.order_by("account_id", "-created_at", "-pk").defer("evidence", "pay_url")
+    marked = rows.annotate(has_failed=Exists(failed.filter(order=OuterRef("pk"))))
+    gone, out = returning.gone_of_accounts(able), set()
+    found: list[Part] = []
+    for pk, mine in itertools.groupby(marked, lambda row: row.account_id):
+        orders = list(mine)
+        out |= {order.pk for order in orders if order.has_failed}
+        found += _shared(orders, free[pk], gone).parts
+    return [part for part in found if part.order.pk not in out]
 
 
 def survey(account: Account) -> Unspent:
     """Return what `unspent` does, and how many orders beyond ORDERS_MAX hold the rest of it."""
     found = _share_out(_unreturned(account)[:ORDERS_MAX], _free(account.pk))
     older = _unreturned(account)[ORDERS_MAX : ORDERS_MAX + OLDER_MAX]
-    return Unspent(parts=found.parts, older=len(_share_out(older, found.left_nusd).parts))
+    more = len(_share_out(older, found.left_nusd).parts)
+    return Unspent(parts=_pairs(found.parts), older=more)
+
+
+def _pairs(parts: Sequence[Part]) -> Sequence[tuple[Order, int]]:
+    return [(part.order, part.amount_minor) for part in parts]
 
 
 def _unreturned(account: Account) -> QuerySet[Order]:
@@ -110,16 +151,24 @@ def _unreturned(account: Account) -> QuerySet[Order]:
 
 def _share_out(orders: QuerySet[Order], free_nusd: int) -> _Shared:
     """Find what can go back of each order while the money lasts."""
-    found: list[tuple[Order, int]] = []
     rows = list(orders) if free_nusd > 0 else []
-    gone = returning.gone_of(rows)
-    for order in rows:
+    return _shared(rows, free_nusd, returning.gone_of(rows))
+
+
+def _shared(
+    orders: Iterable[Order], free_nusd: int, gone: Mapping[uuid.UUID, returning.Share]
+) -> _Shared:
+    """Share money out among orders; `gone` is what went back of them so far (pure)."""
+    found: list[Part] = []
+    for order in orders:
         if free_nusd <= 0:
             break
-        amount = _affordable_minor(order, free_nusd, before=gone[order.pk])
+        before = gone.get(order.pk, returning.NOTHING)
+        amount = _affordable_minor(order, free_nusd, before=before)
         if amount:
-            free_nusd -= returning.split(order, amount, before=gone[order.pk]).credit_nusd
-            found.append((order, amount))
+            credit = returning.split(order, amount, before=before).credit_nusd
+            free_nusd -= credit
+            found.append(Part(order=order, amount_minor=amount, credit_nusd=credit))
     return _Shared(parts=found, left_nusd=free_nusd)
 
 
@@ -140,6 +189,8 @@ def _affordable_minor(order: Order, free_nusd: int, *, before: returning.Share) 
     """
     low = 0
     high = max(0, order.total_minor - before.net_minor - before.tax_minor)
+    if returning.split(order, high, before=before).credit_nusd <= free_nusd:
+        low = high  # all of it, as of nearly every order
     while low < high:
         middle = (low + high + 1) // 2
         if returning.split(order, middle, before=before).credit_nusd <= free_nusd:

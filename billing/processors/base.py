@@ -70,6 +70,8 @@ class Notice:
     reason: str = ""
     # A token for the card that is the same for the same card; hashed before it is kept.
     card_fingerprint: str = ""
+    # How the card's holder proved to be it (3-D Secure): result, version, eci; empty: not asked.
+    authentication: Mapping[str, str] = field(default_factory=dict)
     # METHOD_SAVED: customer_ref, method_ref, brand, last4, expires_month, expires_year, account.
     method: Mapping[str, Any] = field(default_factory=dict)
 

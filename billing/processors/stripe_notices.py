@@ -19,11 +19,8 @@ REASON_CHARS_MAX: Final = 40
 _REF = re.compile(r"[A-Za-z0-9_]{1,100}")
 _EVENT = re.compile(r"evt_[A-Za-z0-9_]{1,100}")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
-_REFUNDS = {
-    "succeeded": Kind.REFUNDED,
-    "failed": Kind.REFUND_FAILED,
-    "canceled": Kind.REFUND_FAILED,
-}
+_FAILED = Kind.REFUND_FAILED
+_REFUNDS = {"succeeded": Kind.REFUNDED, "failed": _FAILED, "canceled": _FAILED}
 # A payment that failed for good, though its session is complete: an asynchronous one.
 _FAILED_INTENTS = frozenset({"requires_payment_method", "canceled"})
 
@@ -307,8 +304,15 @@ def _charge(frame: Frame, charge: Json) -> Notice:
         order_ref=order_of(charge),
         payment_ref=ref(charge, "payment_intent"),
         card_fingerprint=text(card, "fingerprint"),
+        authentication=_authentication(card),
         method=_saved(charge, card) if is_saved else {},
     )
+
+
+def _authentication(card: Json) -> dict[str, str]:
+    told = part(card, "three_d_secure")
+    names = {"result": "result", "version": "version", "electronic_commerce_indicator": "eci"}
+    return {ours: said for theirs, ours in names.items() if (said := reason(told.get(theirs)))}
 
 
 def _saved(found: Json, card: Json) -> dict[str, Any]:
@@ -357,11 +361,8 @@ def _dispute_returned(frame: Frame, dispute: Json) -> Notice:
 
 def _dispute_closed(frame: Frame, dispute: Json) -> Notice:
     """An inquiry that ends is won; "prevented" and what else there may be, staff look at."""
-    kinds = {
-        "won": Kind.DISPUTE_WON,
-        "warning_closed": Kind.DISPUTE_WON,
-        "lost": Kind.DISPUTE_LOST,
-    }
+    won, lost = Kind.DISPUTE_WON, Kind.DISPUTE_LOST
+    kinds = {"won": won, "warning_closed": won, "lost": lost}
     return _dispute(kinds.get(text(dispute, "status"), Kind.OTHER), frame, dispute)
 
 

@@ -1,10 +1,13 @@
 """The money of a user who leaves: back where it came from, given up by agreement, never lost."""
 
+import dataclasses
 import datetime as dt
+import uuid
 
 import pytest
+from django.db.models import Sum
 
-from accounts import closures, keys
+from accounts import closures, keys, members
 from accounts.models import ApiKey, Closure, User
 from bananarouter import closing
 from billing import ledger, wallets
@@ -17,9 +20,10 @@ from billing.models import (
     Refund,
     Wallet,
 )
+from billing.payments import closures as money
 from billing.payments import refunds
 from tests import factories
-from tests.billing.payments import cashier
+from tests.billing.payments import cashier, desk
 from tests.billing.payments.cashier import CENT, NOW, USD
 from tests.billing.processors import sandboxes  # noqa: F401
 
@@ -208,3 +212,46 @@ def test_what_is_agreed_is_posted_once_however_often_it_is_tried(alice, account)
         assert closing.run_due(now=LATER) == 0
     assert state(closure) == ("closing", "")
     assert LedgerTransaction.objects.filter(kind="forfeit").count() == 1
+
+
+def test_each_account_sends_back_what_it_holds_itself(alice, account):
+    acme = members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
+    for one, spent in ((account, 4), (acme, 13)):
+        cashier.pay(one)
+        cashier.pay(one, processor="alipay", minor=7_000, now=NOW + dt.timedelta(minutes=1))
+        cashier.spend(one, spent * USD)
+    told = {(one.processor, one.amount_minor) for one in closing.prospect(alice).parting.sums}
+    # Newest first: of Acme's 20 dollars the last 7 are Alipay's.
+    assert told == {("stripe", 600), ("alipay", 7_000 + 4_900)}
+
+
+def test_the_money_of_very_many_orders_goes_back_in_rounds_and_is_told_before(
+    alice, account, django_assert_max_num_queries
+):
+    """What was told is what goes back, to the cent; what was told to be lost is what is lost."""
+    rounds, orders = 2, money.ROUND_MAX + 50
+    for _ in range(orders):
+        cashier.pay(account, tax_minor=190)
+    factories.give(account, 3 * USD)
+    cashier.spend(account, 7 * USD + 5)
+    with django_assert_max_num_queries(12):
+        found = closing.prospect(alice).parting
+    [told] = found.sums
+    assert (told.processor, told.currency, told.orders) == ("stripe", "USD", orders)
+    assert (found.rest_nusd, found.total_nusd) == (CENT - 5, (orders * 10 - 4) * USD - 5)
+    with desk.open_desk() as stripe:
+        stripe.answers = ["succeeded"] * orders
+        cashier.configure(stripe=dataclasses.replace(cashier.payments().stripe, url=stripe.url))
+        closure = ask(alice, agreed_nusd=found.rest_nusd)
+        for _ in range(rounds):
+            assert closing.run_due(now=LATER) == 0
+            assert state(closure) == ("cooling", "refund")
+        assert closing.run_due(now=LATER) == 1
+    assert len(stripe.calls) == orders
+    went = Refund.objects.filter(state="succeeded").aggregate(
+        minor=Sum("amount_minor"), nusd=Sum("wallet_nusd")
+    )
+    assert went == {"minor": told.amount_minor, "nusd": found.refunded_nusd}
+    posted = LedgerTransaction.objects.get(kind="forfeit")
+    assert [e.amount_nusd for e in posted.entries.order_by("seq")] == [5 - CENT, CENT - 5]
+    assert left(account) == 0

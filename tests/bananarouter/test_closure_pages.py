@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from accounts import closures, keys, members
 from accounts.models import Closure, Membership, User
 from billing.models import LedgerTransaction, Wallet
+from billing.payments import closures as money
 from tests import factories
 from tests.billing.payments import cashier
 from tests.billing.payments.cashier import USD
@@ -65,6 +66,31 @@ def test_the_page_says_what_goes_what_stays_and_what_becomes_of_the_money(accoun
     page = text_of(client.get(reverse("settings_closure")))
     for words in ("72 hours", "$13.00", "10.00", "Stripe", "$3.00", "random pseudonym"):
         assert words in page
+
+
+def test_page_and_mail_tell_the_sums_of_very_many_orders(
+    alice, account, client, django_assert_max_num_queries
+):
+    """Beyond what one round of refunds sends, nothing is told to be lost."""
+    orders = money.ROUND_MAX + 2
+    for _ in range(orders):
+        cashier.pay(account)
+    cashier.pay(account, processor="alipay", minor=700)
+    factories.give(account, 5)
+    url = reverse("settings_closure")
+    for ask in (lambda: client.get(url), lambda: leave(client, agreed_nusd=5)):
+        with django_assert_max_num_queries(QUERIES_MAX):
+            page = text_of(ask())
+        assert '<dd>$2,020.00 <span class="soft">Stripe, 202 payments</span></dd>' in page
+        assert '<dd>¥7.00 <span class="soft">Alipay</span></dd>' in page
+        assert re.search(r"given credit and remainders</dt><dd><data[^>]*>\$0\.000000005<", page)
+    leave(client, agreed_nusd=5, gives_up="on")
+    said = mail.outbox[0].body
+    assert "this goes back: 2020.00 USD (Card)." in said
+    assert "this goes back: 7.00 CNY (Alipay)." in said
+    assert "cannot be paid out and ends with the account: $0.000000005." in said
+    with django_assert_max_num_queries(QUERIES_MAX):
+        assert "Stripe, 202 payments" in text_of(client.get(url))
 
 
 def test_with_money_left_it_waits_and_can_be_taken_back_from_any_page(account, client):

@@ -17,14 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from bananarouter.pages import attention
-from bananarouter.pages.billing import amounts, ways, words
+from bananarouter.pages.billing import amounts, choices, ways, words
 from bananarouter.pages.shell import Page, Private, of
 from billing import holds
 from billing.models import Debt
 from billing.payments import asking, cards, fraud, orders, quotes
 from billing.processors import base, registry
 
-PRESET_DEFAULT = 2_000
 KEY_CHARS_MAX = 64
 
 
@@ -32,7 +31,7 @@ class TopUpForm(forms.Form):
     """What to add and how to pay; an amount that was typed counts before a preset."""
 
     way = forms.CharField()
-    preset = forms.IntegerField(required=False)
+    preset = forms.CharField(required=False, max_length=12)
     other = forms.CharField(
         label=_("Another amount"),
         required=False,
@@ -43,9 +42,12 @@ class TopUpForm(forms.Form):
     quote = forms.CharField(required=False, widget=forms.HiddenInput)
     key = forms.SlugField(required=False, max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, offered: list[ways.Way], **kwargs: Any) -> None:
+    def __init__(
+        self, data: Any = None, *, offered: list[ways.Way], owed_nusd: int, **kwargs: Any
+    ) -> None:
         super().__init__(data, **kwargs)
         self._offered = {way.key: way for way in offered}
+        self._owed_nusd = owed_nusd
 
     def clean_way(self) -> ways.Way:
         """Return the way to pay, which must be offered now."""
@@ -68,8 +70,11 @@ class TopUpForm(forms.Form):
         return found
 
     def _preset(self, way: ways.Way) -> int:
-        cents = self.cleaned_data.get("preset")
-        if cents not in amounts.PRESETS:
+        chosen = self.cleaned_data.get("preset")
+        if chosen == choices.OWED and choices.is_much(self._owed_nusd):
+            return choices.clearing(self._owed_nusd, way.currency)
+        cents = next((one for one in amounts.PRESETS if str(one) == chosen), None)
+        if cents is None:
             raise amounts.Unreadable
         rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
         return amounts.equivalent(cents, currency=way.currency, rate_ppm=rate_ppm)
@@ -122,10 +127,20 @@ class _Payer(Private):
         return ways.device(self.request.headers.get("User-Agent", ""))
 
     @cached_property
+    def owed_nusd(self) -> int:
+        """What the account owes."""
+        debt = Debt.objects.filter(pk=self.account.pk).values_list("owed_nusd", flat=True).first()
+        return debt or 0
+
+    @cached_property
     def ways(self) -> list[ways.Way]:
         """The ways to pay on this device."""
         pays_inside = settings.PAYMENTS.wechatpay.pays_inside
         return list(ways.offered(self.device, registry.offered(), pays_inside=pays_inside))
+
+    def form(self, data: Any) -> TopUpForm:
+        """Return the form of what was sent, or of what it begins with."""
+        return TopUpForm(data, offered=self.ways, owed_nusd=self.owed_nusd)
 
     def quoted(self, form: TopUpForm) -> Offer | None:
         """Return the price of what a valid form asks for; else tell the form why there is none."""
@@ -153,7 +168,7 @@ class Quote(_Payer):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = TopUpForm(request.POST, offered=self.ways)
+        form = self.form(request.POST)
         offer = self.quoted(form) if form.is_valid() else None
         context = {"offer": offer, "form": form, "is_fragment": True}
         return render(request, "billing/quote.html", context)
@@ -166,12 +181,12 @@ class TopUp(_Payer, Page):
     nav = "billing"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
-        form = TopUpForm(self._wanted(), offered=self.ways)
+        form = self.form(self._wanted())
         offer = self.quoted(form) if self.ways and form.is_valid() else None
         return self._page(form, offer)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = TopUpForm(request.POST, offered=self.ways)
+        form = self.form(request.POST)
         if not form.is_valid():
             return self._page(form, None)
         held, notice = self._held(form)
@@ -181,7 +196,10 @@ class TopUp(_Payer, Page):
         return self._start(form, held)
 
     def _wanted(self) -> dict[str, Any]:
-        """Return what the form begins with: the URL's choice, else the first way and $20."""
+        """Return what the form begins with: the URL's choice, else the first way and $20.
+
+        Who owes more begins with what pays that.
+        """
         asked = self.request.GET
         keys = [way.key for way in self.ways]
         way = asked.get("way", "")
@@ -191,7 +209,7 @@ class TopUp(_Payer, Page):
         if amount and way in keys:
             found["other"] = amount
         else:
-            found["preset"] = PRESET_DEFAULT
+            found["preset"] = choices.first(self.owed_nusd)
         return found
 
     def _held(self, form: TopUpForm) -> tuple[quotes.Quote | None, words.Words]:
@@ -269,64 +287,16 @@ class TopUp(_Payer, Page):
             freeze=freeze,
             frozen=attention.of_freeze(freeze) if freeze else None,
             is_sandbox=settings.PAYMENTS.is_sandbox,
-            ways=[_WayChoice(way, form["way"].value()) for way in self.ways],
-            presets=_presets(form, self.ways),
-            currencies=_currencies(self.ways),
+            ways=[choices.WayChoice(way, form["way"].value()) for way in self.ways],
+            presets=choices.presets(form, self.ways, self.owed_nusd),
+            debt=choices.debt(self.owed_nusd, self.ways),
+            currencies=choices.currencies(self.ways),
             refund_days=settings.PAYMENTS.refund_days,
             is_without_wechat_pay=self.device is ways.Device.WECHAT
             and ways.WECHAT_INSIDE not in self.ways,
-            owed_nusd=Debt.objects.filter(pk=self.account.pk)
-            .values_list("owed_nusd", flat=True)
-            .first(),
+            owed_nusd=self.owed_nusd,
             **kwargs,
         )
-
-
-class _WayChoice:
-    """A way to pay as a radio."""
-
-    def __init__(self, way: ways.Way, chosen: object) -> None:
-        self.key, self.currency = way.key, way.currency
-        self.name, self.text = words.WAYS[way.key]
-        self.is_chosen = way.key == chosen
-
-
-def _currencies(offered: list[ways.Way]) -> list[dict[str, str]]:
-    """Return each currency with its bounds in words."""
-    found = []
-    for currency in dict.fromkeys(way.currency for way in offered):
-        low, high = quotes.bounds(currency)
-        found.append(
-            {
-                "code": currency,
-                "sign": amounts.SIGNS[currency],
-                "low": amounts.written(low, currency),
-                "high": amounts.written(high, currency),
-            }
-        )
-    return found
-
-
-def _presets(form: TopUpForm, offered: list[ways.Way]) -> list[dict[str, Any]]:
-    """Return the presets within bounds, written in each currency."""
-    low, high = quotes.bounds(quotes.USD)
-    rate_ppm = settings.PAYMENTS.cny_per_usd_ppm
-    is_typed = bool((form["other"].value() or "").strip())
-    chosen = str(form["preset"].value() or "")
-    return [
-        {
-            "cents": cents,
-            "is_chosen": not is_typed and str(cents) == chosen,
-            "written": [
-                (currency, amounts.short(
-                    amounts.equivalent(cents, currency=currency, rate_ppm=rate_ppm), currency
-                ))
-                for currency in dict.fromkeys(way.currency for way in offered)
-            ],
-        }
-        for cents in amounts.PRESETS
-        if low <= cents <= high
-    ]  # fmt: skip
 
 
 def _refusal(error: Exception) -> words.Words:

@@ -88,7 +88,7 @@ class Leave(Page):
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        user, found = of(request).user, closing.prospect(of(request).user)
+        user, found = of(request).user, self._found()
         form = Confirm(request.POST, user=user, rest_nusd=found.parting.rest_nusd)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form, found=found))
@@ -111,11 +111,13 @@ class Leave(Page):
         logout(request)
         return redirect("closed", closure_word=closures.word(asked))
 
+    def _found(self) -> closing.Prospect:
+        mine = of(self.request)
+        return closing.prospect(mine.user, is_asked=mine.closes_at is not None)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = of(self.request).user
-        found: closing.Prospect = kwargs.pop("found", None) or closing.prospect(
-            user, is_asked=of(self.request).closes_at is not None
-        )
+        found: closing.Prospect = kwargs.pop("found", None) or self._found()
         closure = found.closure
         kwargs.setdefault("form", Confirm(user=user, rest_nusd=found.parting.rest_nusd))
         is_amount = closure is not None and closure.blocked_by == Blocker.AMOUNT
@@ -127,8 +129,12 @@ class Leave(Page):
             asks=closure is None or is_amount,
             blocked=BLOCKERS[blocked_by] if blocked_by else "",
             going=[
-                (amounts.written(minor, order.currency), billing_words.PROCESSORS[order.processor])
-                for order, minor in found.parting.refunds
+                (
+                    amounts.written(one.amount_minor, one.currency),
+                    billing_words.PROCESSORS[one.processor],
+                    one.orders,
+                )
+                for one in found.parting.sums
             ],
             staying=[
                 m.account for m in of(self.request).memberships if m.account not in found.accounts

@@ -228,5 +228,5 @@ def _add_labels(builder: _Builder, account_id: int, *, labels_max: int) -> None:
         builder.cell(of_label(row.label), row.at).add(figures)
         carried.setdefault(row.at, nothing()).add(figures)
     rest = names.nameless(builder.grouping)
-    for at, figures in carried.items():
-        builder.cell(rest, at).add([-count for count in figures])
+    for at, labeled in carried.items():
+        builder.cell(rest, at).add([-count for count in labeled])

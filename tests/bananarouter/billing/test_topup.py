@@ -13,7 +13,9 @@ from accounts.models import BillingDetails, Membership
 from billing import holds, ledger, wallets
 from billing.models import Order
 from billing.payments import paying as recovering
+from billing.payments import quotes
 from billing.processors import config
+from billing.processors.base import Notice, NoticeKind
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -289,4 +291,102 @@ def test_whom_staff_froze_is_sent_to_them_and_cannot_pay(client, page, owing, la
         assert words in shown
     assert f'<a href="{reverse("contact")}">' in shown
     assert 'id="topup"' not in shown
+    assert not Order.objects.exists()
+
+
+def notice_of(order) -> Notice:
+    """The processor tells that an order was paid."""
+    return Notice(
+        processor=order.processor, event_id="e1", kind=NoticeKind.PAID, order_ref=order.number,
+        payment_ref="2026112600001", amount_minor=order.total_minor, currency=order.currency,
+    )  # fmt: skip
+
+
+def owe(account, nusd) -> None:
+    """The account owes so much, and for nothing else is its balance frozen."""
+    ledger.open_wallet(account.pk)
+    recovering.owe(account.pk, nusd)
+    holds.freeze(account.pk)
+
+
+def chosen(page) -> tuple[str, str]:
+    """What the form is set to, and the price of that."""
+    asked = fields(page)
+    return asked["preset"], re.search(r"<dt>Price</dt> <dd>([^<]*)</dd>", text_of(page))[1]
+
+
+def test_who_owes_no_more_than_the_preset_begins_with_it(client, account, paying):
+    owe(account, 20_000_000_000)
+    page = client.get(reverse("billing"))
+    assert chosen(page) == ("2000", "$20.00")
+    assert "pays all of it" not in text_of(page)
+    assert 'value="owed"' not in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("owed_nusd", "least"),
+    [
+        (20_000_000_001, {"USD": (2_001, "$20.01"), "CNY": (14_401, "¥144.01")}),
+        (57_301_000_000, {"USD": (5_731, "$57.31"), "CNY": (41_257, "¥412.57")}),
+    ],
+)
+def test_who_owes_more_begins_with_the_least_that_pays_it(
+    client, account, paying, owed_nusd, least
+):
+    owe(account, owed_nusd)
+    page = client.get(reverse("billing"))
+    assert chosen(page) == ("owed", least["USD"][1])
+    shown = text_of(page)
+    for currency, (minor, amount) in least.items():
+        owed = least["USD"][1]
+        said = f"You owe {owed}. {amount} pays all of it."
+        assert f'<span class="{currency.lower()}">{said}</span>' in shown
+        credit, less = (
+            quotes.make(account, currency=currency, net_minor=price, now=NOW).credit_nusd
+            for price in (minor, minor - 1)
+        )
+        assert less < owed_nusd <= credit
+    asked = fields(client.post(reverse("billing"), fields(page, way="alipay:qr")))
+    client.post(reverse("billing"), asked)
+    assert Order.objects.get().net_minor == least["CNY"][0]
+
+
+def test_the_payment_that_the_form_begins_with_ends_the_debt(
+    client, account, paying, django_assert_max_num_queries
+):
+    owe(account, 57_301_000_000)
+    with django_assert_max_num_queries(12):
+        page = client.get(reverse("billing"))
+    asked = fields(page, way="alipay:qr")
+    client.post(reverse("billing"), fields(client.post(reverse("billing"), asked)))
+    order = Order.objects.get()
+    recovering.on_paid(order, notice_of(order), now=NOW)
+    assert holds.frozen(account.pk) is None
+    shown = text_of(client.get(reverse("billing")))
+    assert "You owe" not in shown
+    assert chosen(client.get(reverse("billing"))) == ("2000", "$20.00")
+
+
+def test_a_debt_above_what_can_be_paid_at_once_begins_with_all_of_that(client, account, paying):
+    owe(account, 2_500_000_000_000)
+    page = client.get(reverse("billing"))
+    assert chosen(page) == ("owed", "$2,000.00")
+    assert "Of that $2,000.00 can be paid at a time: pay again for the rest." in text_of(page)
+    assert "Of that ¥14,400.00 can be paid at a time" in text_of(page)
+
+
+def test_what_is_owed_is_said_in_chinese_and_a_choice_of_ones_own_counts(client, account, paying):
+    owe(account, 57_301_000_000)
+    page = client.get(reverse("billing"), {"way": "alipay:qr", "amount": "50"})
+    assert "<dd>¥50.00</dd>" in text_of(page)
+    assert not re.search(r'name="preset" value="[^"]*" checked', text_of(page))
+    client.cookies["django_language"] = "zh-hans"
+    shown = text_of(client.get(reverse("billing")))
+    assert "充值 $57.31 即可全部还清。" in shown
+    assert "充值 ¥412.57 即可全部还清。" in shown
+
+
+def test_nobody_who_owes_nothing_can_choose_to_pay_it(client, page):
+    response = client.post(reverse("billing"), fields(page, preset="owed"))
+    assert "Write an amount like 25 or 12.50." in text_of(response)
     assert not Order.objects.exists()

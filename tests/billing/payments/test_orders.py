@@ -70,6 +70,9 @@ def test_an_order_keeps_what_was_agreed_to_and_where(alice):
     publish("1", effective_at=NOW - 9 * DAY, now=NOW - 9 * DAY)
     assert begin(alice).evidence["policies"] == {"terms": "1"}
     assert begin(alice, key="two").evidence["country"] == "FR"
+    assert begin(alice, key="three").evidence["asks_3ds"] is True
+    cashier.pay(alice)
+    assert begin(alice, key="four").evidence["asks_3ds"] is False
 
 
 def test_a_version_counts_as_agreed_to_only_once_it_holds(alice, settings):

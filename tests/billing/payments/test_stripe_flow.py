@@ -69,6 +69,8 @@ def test_a_paid_checkout_is_credited_once(account, sandbox, receiver):
     order.refresh_from_db()
     assert (order.state, credit(account)) == ("paid", 20 * cashier.USD)
     assert order.payment_ref.startswith("pi_")
+    proved = {"result": "authenticated", "version": "2.2.0", "eci": "05"}
+    assert (order.evidence["asks_3ds"], order.evidence["three_d_secure"]) == (True, proved)
     assert WebhookEvent.objects.count() == 3
     healing.ask_now(order, now=timezone.now())
     assert credit(account) == 20 * cashier.USD

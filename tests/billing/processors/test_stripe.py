@@ -269,7 +269,7 @@ def test_a_saved_card_belongs_to_its_account():
     }  # fmt: skip
 
 
-def test_a_charge_tells_the_cards_fingerprint():
+def test_a_charge_tells_the_cards_fingerprint_and_how_its_holder_was_proved():
     card = {"fingerprint": "Fp1", "last4": "4242"}
     about = {
         "id": "ch_1", "payment_intent": "pi_1", "metadata": {"order": ORDER},
@@ -277,6 +277,15 @@ def test_a_charge_tells_the_cards_fingerprint():
     }  # fmt: skip
     notice = told("charge.succeeded", about)
     assert (notice.card_fingerprint, notice.order_ref) == ("Fp1", ORDER)
+    assert notice.authentication == {}
+    card["three_d_secure"] = {
+        "result": "authenticated", "version": "2.2.0", "electronic_commerce_indicator": "05",
+        "transaction_id": "a-b", "exemption_indicator": None,
+    }  # fmt: skip
+    proved = {"result": "authenticated", "version": "2.2.0", "eci": "05"}
+    assert told("charge.succeeded", about).authentication == proved
+    card["three_d_secure"] = None
+    assert told("charge.succeeded", about).authentication == {}
 
 
 # What is not.
