@@ -5,15 +5,35 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bananarouter.settings")  # noqa: TID251
 
-from django.core.asgi import get_asgi_application
+import django
 
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
-from bananarouter import connections, worker  # noqa: E402 - apps first
+from asgiref.sync import sync_to_async  # noqa: E402 - apps first
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+
+from bananarouter import connections, worker  # noqa: E402
 from routing import gateway  # noqa: E402
 from routing.streaming import Reply, send_reply  # noqa: E402
 
+
+class _Pages(ASGIHandler):
+    """Django's handler, which does all of a request in one visit to its thread.
+
+    Our views and most middleware are synchronous; Django's own goes back and forth between the
+    event loop and the thread for each part that could be either, eight times for a page.
+    """
+
+    # Django asks for the other kind; the parameter is its own.
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: Any) -> Any:
+        return await sync_to_async(self.get_response)(request)
+
+
 _gateway = gateway.Gateway()
+_django = _Pages()
 
 
 # Forms are small; what is larger was meant for the API, and is refused before it is read.

@@ -1,6 +1,7 @@
 """One application, two ways: the API's paths to the gateway, the rest to Django."""
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -37,6 +38,11 @@ def ask(path, *headers, method="POST", peer="127.0.0.1"):
 )
 def test_a_large_body_for_a_page_is_refused_before_it_is_read(header):
     assert ask("/v2/chat/completions", header)[0]["status"] == 413
+
+
+def test_a_page_is_made_in_one_visit_to_its_thread():
+    """Each part of the other kind is one more change of threads: eight for a page."""
+    assert not inspect.iscoroutinefunction(asgi._django._middleware_chain)
 
 
 def test_the_apis_paths_answer_in_the_apis_words():
