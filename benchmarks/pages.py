@@ -5,7 +5,8 @@
 Of a gateway worker over HTTP, from the question to the last byte, warm, on SQLite and on
 PostgreSQL; processor time and queries are those of the same page in this process. The pages are
 those of the URLconf that answer 200 to the account's owner; tests/site.py gives their arguments.
-On a busy machine the best time and the processor's tell more than the median.
+On a busy machine the best time and the processor's tell more than the median; runs on different
+days compare by the fixed loop that is timed first and last.
 """
 
 import argparse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 1_000_000
 ROUNDS, WARM, INSIDE = 30, 3, 5
+LOOPS = 1_000_000
 # Beside the plain pages: the questions that cost most.
 MORE = [
     "/usage?range=today", "/usage?group=key", "/usage?group=member&range=7d",
@@ -65,10 +67,19 @@ def measure(requests: int, orders: int) -> None:
     urls = [scene.url(route) for route in site.ours()]
     heads = f"{'best':>8} {'median':>8} {'p95':>8} {'CPU':>8} {'queries':>8} {'KiB':>6}"
     print(f"{'page, milliseconds':44} {heads}")
+    print(f"{'(the fixed loop)':44} {_loop_ms():8.1f}")
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     with served.browser(cookie) as browser:
         for url in [url for url in urls if "/billing" in url] if orders else [*urls, *MORE]:
             _measure_page(client, browser, url)
+    print(f"{'(the fixed loop)':44} {_loop_ms():8.1f}")
+
+
+def _loop_ms() -> float:
+    """Return how long this machine takes for the same work now, milliseconds."""
+    began = time.perf_counter()
+    sum(number * number for number in range(LOOPS))
+    return 1000 * (time.perf_counter() - began)
 
 
 def _measure_page(client: Any, browser: "served.Browser", url: str) -> None:
