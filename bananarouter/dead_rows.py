@@ -45,16 +45,21 @@ def clear(*, now: dt.datetime) -> int:
 
 
 def _is_seen_by_nobody() -> bool:
-    """Wait until every transaction has ended that began before now; False when one goes on."""
+    """Wait until every transaction has ended that began before now; False when one goes on.
+
+    Those that read this database, and those that write in any database of the server: a table is
+    written anew with all that the oldest of these might see.
+    """
     deadline = time.monotonic() + PATIENCE_S
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (since,) = cursor.fetchone()
+        cursor.execute("SELECT clock_timestamp(), pg_snapshot_xmax(pg_current_snapshot())::text")
+        since = cursor.fetchone()
         while True:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL AND xact_start < %s",
-                [since],
+                "AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL AND xact_start < %s "
+                "OR pg_snapshot_xmin(pg_current_snapshot()) < %s::xid8",
+                since,
             )
             if cursor.fetchone() == (0,):
                 return True

@@ -95,6 +95,7 @@ def _walk_in(page: Page, shoot: Callable[[str, Page], None]) -> None:
     for name, text in (("email", "eve@example.com"), ("username", "eve"), ("phone", "12")):
         page.locator(f"[name={name}]").fill(text)
     page.locator("[name=password1]").fill(factories.PASSWORD)
+    page.locator("[name=country]").select_option("DE")
     page.locator("[name=accepts_policies]").check()
     _send(page)
     shoot("account_signup-wrong", page)

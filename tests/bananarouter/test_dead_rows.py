@@ -28,12 +28,23 @@ def leave():
     return closed()
 
 
-def another():
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Tests beside this one write on the same server; return what sets the patience."""
+
+    def set_to(seconds):
+        monkeypatch.setattr(dead_rows, "PATIENCE_S", seconds)
+
+    set_to(60)
+    return set_to
+
+
+def another(database=None):
     """Open a connection beside Django's."""
     told = connection.settings_dict
     return psycopg.connect(
         host=told["HOST"], port=told["PORT"], user=told["USER"], password=told["PASSWORD"],
-        dbname=told["NAME"],
+        dbname=database or told["NAME"],
     )  # fmt: skip
 
 
@@ -69,17 +80,30 @@ def test_an_erased_row_stays_in_the_file_until_the_task_has_run():
 
 
 @pytest.mark.postgresql
-def test_it_waits_for_whoever_still_sees_the_row(monkeypatch):
-    monkeypatch.setattr(dead_rows, "PATIENCE_S", 0.3)
+def test_it_waits_for_whoever_still_sees_the_row(patience):
+    patience(0.3)
     with another() as other:
         other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         other.execute("SELECT 1 FROM accounts_user LIMIT 1")
         closure = leave()
         assert dead_rows.clear(now=NOW) == 0
         assert TRACE.encode() in file_of(User)
+    patience(60)
     assert dead_rows.clear(now=NOW) == 1
     closure.refresh_from_db()
     assert closure.cleared_at == NOW
+    assert TRACE.encode() not in file_of(User)
+
+
+@pytest.mark.postgresql
+def test_it_waits_for_whoever_writes_in_another_database(patience):
+    patience(0.3)
+    with another("postgres") as other:
+        other.execute("SELECT pg_current_xact_id()")
+        leave()
+        assert dead_rows.clear(now=NOW) == 0
+    patience(60)
+    assert dead_rows.clear(now=NOW) == 1
     assert TRACE.encode() not in file_of(User)
 
 
