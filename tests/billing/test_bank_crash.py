@@ -87,8 +87,7 @@ class Site:
     def await_sweep(self) -> None:
         """Return when the dead are swept: after the TTL, and a look or two."""
         time.sleep(TTL_S + 0.1)
-        # A look that meets a lock begins its watch anew: on a slow disk that takes a while.
-        wait_until(self.is_swept, timeout_s=90, what="the sweep")
+        wait_until(self.is_swept, timeout_s=30, what="the sweep")
 
     def is_swept(self) -> bool:
         return self.query(STALE)[0][0] == 0
