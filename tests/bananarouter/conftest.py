@@ -5,11 +5,14 @@ import uuid
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts import keys
+from accounts import keys, members
 from billing import closing
 from billing.models import Charge, Lease, Wallet
+from routing import catalogue, channel_import, import_file
 from routing.models import Channel
 from tests import factories, site
 
@@ -77,3 +80,39 @@ def whole_site(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
         yield site.build()
         transaction.set_rollback(True)
+
+
+@pytest.fixture
+def openai_on_offer():
+    """A channel of a vendor whose rules exclude some countries."""
+    model = {"name": "openai/m", "prices": {"input": "1", "output": "1"}}
+    channel = {
+        "name": "us", "vendor": "openai", "protocol": "openai-chat", "api_key": "sk-1",
+        "base_url": "https://openai.example/v1", "models": [model],
+    }  # fmt: skip
+    channel_import.install(import_file.read({"channels": [channel]}))
+    catalogue.refresh()
+    yield
+    Channel.objects.all().delete()
+    catalogue.refresh()
+
+
+@pytest.fixture
+def acme(alice):
+    """An organization: made later, so that nothing was asked of it."""
+    return members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
+
+
+@pytest.fixture
+def client_of(acme):
+    """Return `log_in(person, role=None)`: a client that looks at Acme, in a role if given."""
+
+    def log_in(person, role: str | None = None) -> Client:
+        if role is not None:
+            factories.join(person, acme, role)
+        client = Client()
+        client.force_login(person)
+        client.post(reverse("switch_account"), {"account": str(acme.public_id)})
+        return client
+
+    return log_in

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import invitations, keys, members, roles
+from accounts import invitations, keys, roles
 from accounts.models import Account, ApiKey, Invitation, Membership
 from billing.models import SpendHour
 from tests import factories
@@ -25,26 +25,6 @@ QUERIES_MAX = 12
 @pytest.fixture
 def alice():
     return factories.user("alice")
-
-
-@pytest.fixture
-def acme(alice):
-    return members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
-
-
-@pytest.fixture
-def client_of(acme):
-    """Return `log_in(person, role=None)`: a client that looks at Acme, in a role if given."""
-
-    def log_in(person, role: str | None = None) -> Client:
-        if role is not None:
-            factories.join(person, acme, role)
-        client = Client()
-        client.force_login(person)
-        client.post(reverse("switch_account"), {"account": str(acme.public_id)})
-        return client
-
-    return log_in
 
 
 def text_of(response) -> str:

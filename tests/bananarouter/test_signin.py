@@ -17,8 +17,6 @@ from django.urls import reverse
 
 from accounts import consents
 from accounts.models import Account, Consent, User
-from routing import catalogue, channel_import, import_file
-from routing.models import Channel
 from tests import factories, mailbox
 
 pytestmark = pytest.mark.django_db
@@ -52,21 +50,6 @@ def test_nothing_is_agreed_to_that_was_not_ticked():
     assert not consents.is_given(user=user, purpose=Consent.Purpose.CROSS_BORDER)
     account = factories.account_of(user)
     assert (account.country, account.country_attested_at) == ("", None)
-
-
-@pytest.fixture
-def openai_on_offer():
-    """A channel of a vendor whose rules exclude some countries."""
-    model = {"name": "openai/m", "prices": {"input": "1", "output": "1"}}
-    channel = {
-        "name": "us", "vendor": "openai", "protocol": "openai-chat", "api_key": "sk-1",
-        "base_url": "https://openai.example/v1", "models": [model],
-    }  # fmt: skip
-    channel_import.install(import_file.read({"channels": [channel]}))
-    catalogue.refresh()
-    yield
-    Channel.objects.all().delete()
-    catalogue.refresh()
 
 
 def test_who_owns_it_is_asked_only_where_a_vendor_excludes_countries():

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import uuid
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -10,11 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import members, owners, roles, territories
+from accounts import owners, roles, territories
 from accounts.models import Account, Change, Membership
 from bananarouter.pages import attention
-from routing import catalogue, channel_import, import_file
-from routing.models import Channel
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -29,44 +26,8 @@ NEVER = {
 
 
 @pytest.fixture
-def openai_on_offer():
-    """A channel of a vendor whose rules exclude some countries."""
-    model = {"name": "openai/m", "prices": {"input": "1", "output": "1"}}
-    channel = {
-        "name": "us", "vendor": "openai", "protocol": "openai-chat", "api_key": "sk-1",
-        "base_url": "https://openai.example/v1", "models": [model],
-    }  # fmt: skip
-    channel_import.install(import_file.read({"channels": [channel]}))
-    catalogue.refresh()
-    yield
-    Channel.objects.all().delete()
-    catalogue.refresh()
-
-
-@pytest.fixture
 def alice():
     return factories.user("alice")
-
-
-@pytest.fixture
-def acme(alice):
-    """An organization: made later, so that nothing was asked of it."""
-    return members.found(founder=alice, name="Acme", public_id=uuid.uuid4())
-
-
-@pytest.fixture
-def client_of(acme):
-    """Return `client_of(person, role=None)`: it looks at Acme, in a role if given."""
-
-    def log_in(person, role: str | None = None) -> Client:
-        if role is not None:
-            factories.join(person, acme, role)
-        client = Client()
-        client.force_login(person)
-        client.post(reverse("switch_account"), {"account": str(acme.public_id)})
-        return client
-
-    return log_in
 
 
 def said(account) -> dict:
